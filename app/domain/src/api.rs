@@ -1,0 +1,105 @@
+//! The use cases, as pages and REST handlers call them and the service crate implements them.
+//!
+//! Every method takes the [`Actor`] first and authorises before it reads anything.
+
+use crate::*;
+use async_trait::async_trait;
+
+/// A result of a use case.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Signing in and out, accounts and tokens.
+#[async_trait]
+pub trait Accounts: Send + Sync {
+    /// Checks the password and opens a session; gives the secret for the cookie.
+    async fn sign_in(&self, email: &str, password: &str) -> Result<(Actor, String)>;
+    /// Ends the session.
+    async fn sign_out(&self, session_secret: &str) -> Result<()>;
+    /// Who this session is; `None` when it has ended.
+    async fn by_session(&self, session_secret: &str) -> Result<Option<Actor>>;
+    /// Who this bearer token is.
+    async fn by_token(&self, token: &str) -> Result<Option<Actor>>;
+}
+
+/// Blind-first review.
+#[async_trait]
+pub trait Review: Send + Sync {
+    /// Leases up to `count` (1..=4) samples; leases this person already holds and has not answered come first.
+    async fn next(&self, actor: &Actor, task: Option<&str>, count: u32) -> Result<Vec<Assignment>>;
+    /// Stores a submission once; the same key and body again gives the same answer.
+    async fn submit(
+        &self,
+        actor: &Actor,
+        id: AssignmentId,
+        key: &str,
+        submission: Submission,
+    ) -> Result<Submitted>;
+    /// Shows the verdicts, once the blind answers are stored, and logs that they were seen.
+    async fn reveal(&self, actor: &Actor, id: AssignmentId) -> Result<Reveal>;
+    /// Gives the sample back with a reason.
+    async fn skip(&self, actor: &Actor, id: AssignmentId, reason: &str) -> Result<()>;
+    /// An assignment of one's own with the answers stored so far, to go back to it (revision).
+    async fn reopen(&self, actor: &Actor, id: AssignmentId) -> Result<(Assignment, Vec<Answer>)>;
+    /// One's own last finished samples, newest first.
+    async fn recent(&self, actor: &Actor, limit: u32) -> Result<Vec<Reviewed>>;
+    /// One's own day.
+    async fn progress(&self, actor: &Actor) -> Result<MyProgress>;
+    /// How the review of a task is run.
+    async fn programme(&self, actor: &Actor, task: &str) -> Result<Programme>;
+    /// Changes how the review of a task is run.
+    async fn set_programme(&self, actor: &Actor, task: &str, programme: Programme) -> Result<Programme>;
+}
+
+/// Looking at samples.
+#[async_trait]
+pub trait Samples: Send + Sync {
+    /// A page of the list. To a lead it shows verdicts, and logs that they were seen.
+    async fn list(&self, actor: &Actor, filter: SampleFilter) -> Result<SamplePage>;
+    /// One sample. Verdicts only for leads, or after one's own blind answer; the view is logged.
+    async fn get(&self, actor: &Actor, id: SampleId) -> Result<SampleDetail>;
+}
+
+/// Generation, judging and other slow work.
+#[async_trait]
+pub trait Work: Send + Sync {
+    /// The home page.
+    async fn overview(&self, actor: &Actor) -> Result<Overview>;
+    /// Starts a generation; its samples are judged as they come.
+    async fn generate(&self, actor: &Actor, request: GenerationRequest) -> Result<Generation>;
+    /// A generation.
+    async fn generation(&self, actor: &Actor, id: GenerationId) -> Result<Generation>;
+    /// Generations, newest first.
+    async fn generations(&self, actor: &Actor) -> Result<Vec<Generation>>;
+    /// Jobs that wait, run or failed, newest first.
+    async fn jobs(&self, actor: &Actor) -> Result<Vec<Job>>;
+    /// Cancels a job that has not ended.
+    async fn cancel(&self, actor: &Actor, id: JobId) -> Result<()>;
+}
+
+/// Exports.
+#[async_trait]
+pub trait Exports: Send + Sync {
+    /// What a policy would take now.
+    async fn preview(&self, actor: &Actor, policy: &ExportPolicy) -> Result<ExportPreview>;
+    /// Runs a policy as a job.
+    async fn start(&self, actor: &Actor, policy: ExportPolicy) -> Result<Export>;
+    /// Exports, newest first.
+    async fn list(&self, actor: &Actor) -> Result<Vec<Export>>;
+    /// The path of one file (`train.jsonl`, `manifest.json`) of a finished export, to stream.
+    async fn file(&self, actor: &Actor, id: ExportId, name: &str) -> Result<std::path::PathBuf>;
+}
+
+/// All use cases, as handed to pages and handlers.
+#[derive(Clone)]
+pub struct UseCases {
+    /// Signing in.
+    pub accounts: std::sync::Arc<dyn Accounts>,
+    /// Review.
+    pub review: std::sync::Arc<dyn Review>,
+    /// Samples.
+    pub samples: std::sync::Arc<dyn Samples>,
+    /// Generation and jobs.
+    pub work: std::sync::Arc<dyn Work>,
+    /// Exports.
+    pub exports: std::sync::Arc<dyn Exports>,
+}

@@ -1,0 +1,31 @@
+//! The words everyone in Concord shares: ids, samples, rubrics, verdicts, labels, roles, errors.
+//!
+//! Compiles to wasm. With the feature `server` it also declares what the server implements: the
+//! use cases ([`api`]) that pages and REST handlers call, and the model ports ([`ports`]).
+
+mod account;
+mod behaviour;
+mod error;
+mod history;
+mod ids;
+mod review;
+mod role;
+mod rubric;
+mod sample;
+mod work;
+
+#[cfg(feature = "server")]
+pub mod api;
+#[cfg(feature = "server")]
+pub mod ports;
+
+pub use account::*;
+pub use behaviour::*;
+pub use error::Error;
+pub use history::*;
+pub use ids::*;
+pub use review::*;
+pub use role::*;
+pub use rubric::*;
+pub use sample::*;
+pub use work::*;

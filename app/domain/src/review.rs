@@ -1,0 +1,126 @@
+//! Review: assignments, answers, reveals. Blind first.
+
+use crate::{AssignmentId, LabelId, Rubric, Sample, SampleId};
+use serde::{Deserialize, Serialize};
+
+/// A lease of one sample to one annotator. Says nothing of stream, half, judge or other people.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Assignment {
+    /// Its id.
+    pub id: AssignmentId,
+    /// What to judge.
+    pub sample: Sample,
+    /// By which criteria.
+    pub rubric: Rubric,
+    /// Until when the place is held.
+    pub lease_expires_at: jiff::Timestamp,
+}
+
+/// When an answer was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// Before the verdicts were shown.
+    Blind,
+    /// After.
+    Revised,
+}
+
+impl Phase {
+    /// The word in the database and JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Blind => "blind",
+            Self::Revised => "revised",
+        }
+    }
+}
+
+/// One answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// Criterion name.
+    pub criterion: String,
+    /// Label name of that criterion's label set.
+    pub label: String,
+}
+
+/// All answers of a person on one sample, submitted at once.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Submission {
+    /// Blind, or revised after the reveal.
+    pub phase: Phase,
+    /// One answer a criterion of the rubric.
+    pub answers: Vec<Answer>,
+    /// Free text.
+    #[serde(default)]
+    pub comment: Option<String>,
+    /// Seconds the person spent, as the page measured them.
+    #[serde(default)]
+    pub seconds: Option<f64>,
+}
+
+/// The stored labels of a submission.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Submitted {
+    /// Label ids, in rubric order.
+    pub labels: Vec<LabelId>,
+}
+
+/// What a judge said on one criterion.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// Criterion name.
+    pub criterion: String,
+    /// Label name; `None` where the judge could not be read.
+    pub label: Option<String>,
+    /// Probability of pass; `None` where the judge gave none.
+    pub p_pass: Option<f64>,
+    /// One line, written after the probability; `None` until it is written.
+    pub rationale: Option<String>,
+    /// Judge name with version.
+    pub judge: String,
+}
+
+/// What the reveal shows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reveal {
+    /// One verdict a criterion and judge; empty if the sample was not judged yet.
+    pub verdicts: Vec<Verdict>,
+}
+
+/// How the review of a task is run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Programme {
+    /// People a sample.
+    pub overlap: i32,
+    /// Seconds a lease lasts.
+    pub lease_seconds: i32,
+    /// Share of gold questions, 0..1.
+    pub gold_rate: f64,
+}
+
+/// A person's own day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct MyProgress {
+    /// Samples this person finished today (UTC).
+    pub today: i64,
+    /// In all.
+    pub total: i64,
+    /// Samples still open to this person.
+    pub open: i64,
+}
+
+/// A sample this person has labelled, for going back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reviewed {
+    /// The assignment.
+    pub assignment: AssignmentId,
+    /// The sample.
+    pub sample: SampleId,
+    /// Task.
+    pub task: String,
+    /// Text.
+    pub text: String,
+}

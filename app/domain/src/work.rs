@@ -1,0 +1,217 @@
+//! Slow work as people see it: jobs, generations, exports and the counts of the home page.
+
+use crate::{ExportId, GenerationId, JobId};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Where a job stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JobState {
+    /// Waits for a worker.
+    Queued,
+    /// A worker holds its lease.
+    Running,
+    /// Finished.
+    Done,
+    /// Gave up after its last attempt.
+    Failed,
+    /// Stopped by a person.
+    Cancelled,
+}
+
+/// A job as shown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Job {
+    /// Its id.
+    pub id: JobId,
+    /// `generate`, `judge`, `rationale`, `export`.
+    pub kind: String,
+    /// Where it stands.
+    pub state: JobState,
+    /// Steps done.
+    pub done: i64,
+    /// Steps in all; 0 if unknown.
+    pub total: i64,
+    /// What it is doing, or why it failed and what to do.
+    pub message: Option<String>,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// When a worker first took it.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+}
+
+/// What to generate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GenerationRequest {
+    /// How many users, drawn by seed among those with enough reliable behaviour.
+    pub users: u32,
+    /// These users instead of a draw (importer's keys).
+    pub user_keys: Vec<String>,
+    /// At most so many interests a user.
+    pub interests: u32,
+    /// At most so many tags a user.
+    pub tags: u32,
+    /// At most so many explanations a user.
+    pub explanations: u32,
+    /// Seed of the draw and of decoding.
+    pub seed: u64,
+}
+
+impl Default for GenerationRequest {
+    fn default() -> Self {
+        Self { users: 5, user_keys: Vec::new(), interests: 5, tags: 10, explanations: 5, seed: 1 }
+    }
+}
+
+/// A generation as shown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Generation {
+    /// Its id.
+    pub id: GenerationId,
+    /// Model name.
+    pub model: String,
+    /// SHA-256 of the weights.
+    pub model_hash: String,
+    /// Versions of the prompts.
+    pub prompts: String,
+    /// Seed.
+    pub seed: i64,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// Users it runs over.
+    pub users: i64,
+    /// Users finished.
+    pub users_done: i64,
+    /// Samples written, by task, in [`crate::TASKS`] order.
+    pub samples: Vec<(String, i64)>,
+    /// Samples judged.
+    pub judged: i64,
+    /// Seconds left at the rate so far; `None` if unknown or finished.
+    pub seconds_left: Option<i64>,
+    /// Users whose work failed, and the last reason.
+    pub failed: i64,
+    /// Last error.
+    pub error: Option<String>,
+}
+
+/// A proportion with its count and 95 % interval (Wilson).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Proportion {
+    /// Successes.
+    pub k: i64,
+    /// Trials.
+    pub n: i64,
+    /// Lower and upper end; `None` when n = 0: not estimable.
+    pub ci: Option<(f64, f64)>,
+}
+
+/// The home page.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Overview {
+    /// One's own day.
+    pub mine: crate::MyProgress,
+    /// What only leads see.
+    pub lead: Option<LeadOverview>,
+}
+
+/// The home page's counts for leads.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LeadOverview {
+    /// Users, items, behaviours in the logs.
+    pub users: i64,
+    /// Items.
+    pub items: i64,
+    /// Behaviours (an estimate beyond a million).
+    pub behaviours: i64,
+    /// One line a task.
+    pub tasks: Vec<TaskCounts>,
+    /// The newest generation.
+    pub generation: Option<Generation>,
+    /// Jobs queued, running and failed.
+    pub jobs: Vec<Job>,
+    /// What is missing for generation and judging, in words; `None` when all is there.
+    pub model_trouble: Option<String>,
+}
+
+/// Counts of a task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskCounts {
+    /// Task.
+    pub task: String,
+    /// Samples.
+    pub samples: i64,
+    /// Judged.
+    pub judged: i64,
+    /// With all their labels in.
+    pub labelled: i64,
+    /// Criterion decisions on which the judge and the people's blind majority agree (audit half).
+    pub agreement: Proportion,
+}
+
+/// An export as shown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Export {
+    /// Its id.
+    pub id: ExportId,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// `queued`, `running`, `done`, `failed`.
+    pub state: JobState,
+    /// Rows written.
+    pub rows: i64,
+    /// Why it failed, e.g. nothing agreed.
+    pub error: Option<String>,
+    /// SHA-256 of the data file.
+    pub sha256: Option<String>,
+    /// The policy, as TOML.
+    pub policy: String,
+    /// Where the files lie on the server.
+    pub path: Option<String>,
+}
+
+/// What an export takes: who must agree, and on what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ExportPolicy {
+    /// Format: `sft_chat`.
+    pub target: String,
+    /// Tasks to take; empty takes all three.
+    pub tasks: Vec<String>,
+    /// Which answers count: `blind` (independent) or `final` (the revised answer where there is one).
+    pub evidence: String,
+    /// People who must have labelled a sample.
+    pub min_people: u32,
+    /// `unanimous` or `majority`, on every criterion.
+    pub agreement: String,
+    /// The judge must also pass every criterion.
+    pub require_judge: bool,
+    /// Languages to take; empty takes all.
+    pub languages: Vec<String>,
+}
+
+impl Default for ExportPolicy {
+    fn default() -> Self {
+        Self {
+            target: "sft_chat".into(),
+            tasks: Vec::new(),
+            evidence: "blind".into(),
+            min_people: 1,
+            agreement: "unanimous".into(),
+            require_judge: false,
+            languages: Vec::new(),
+        }
+    }
+}
+
+/// What a policy would take now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExportPreview {
+    /// Rows by task.
+    pub rows: Vec<(String, i64)>,
+    /// Labelled samples of the train half that fail the policy.
+    pub left_out: i64,
+}

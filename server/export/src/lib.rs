@@ -1,0 +1,1 @@
+//! Streaming writers and manifests for exports.

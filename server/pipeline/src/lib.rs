@@ -1,0 +1,1 @@
+//! The paper's stages as pure steps: compress, interests, tags, explanations.

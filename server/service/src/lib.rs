@@ -1,0 +1,1 @@
+//! The use cases, a file a stage of the loop.

@@ -1,0 +1,1 @@
+//! The concord binary: commands, configuration, composition, HTTP, workers.

@@ -1,0 +1,1 @@
+//! Every line of SQL, a file an aggregate.

@@ -1,0 +1,1 @@
+//! The harness that starts the real server for HTTP and browser tests.

@@ -1,0 +1,1 @@
+//! Builds the browser's half into target/site.
