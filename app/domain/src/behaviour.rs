@@ -88,7 +88,7 @@ pub struct Behaviour {
 }
 
 /// An item reduced to what a judge of interests needs (paper §2: item-level compression).
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ItemEssentials {
     /// Row id.
     pub id: i64,

@@ -1,1 +1,16 @@
-//! Every line of SQL, a file an aggregate.
+//! Every line of SQL in Concord, a file an aggregate. Functions take a connection (or a transaction
+//! that the use case owns) and give domain types; "not there" is `None`, never an error.
+
+pub mod behaviours;
+pub mod items;
+pub mod users;
+
+mod error;
+
+pub use error::StoreError;
+
+/// A result of the store.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// The schema, embedded.
+pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
