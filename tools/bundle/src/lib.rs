@@ -1,1 +1,0 @@
-//! Builds the browser's half into target/site.
