@@ -1,0 +1,1 @@
+//! Models: generation, verdict scoring and embeddings, in process or remote.
