@@ -71,9 +71,12 @@ create table samples (
     -- Place in the call's output; with call_id it makes a repeated write impossible.
     ordinal integer not null default 0,
     rubric_version text not null,
-    -- Free review slots; the queue reads only rows that have one.
-    open_slots integer not null default 0 check (open_slots >= 0),
-    -- Order of serving: a shuffle by id, so that position says nothing of user, half or judge.
+    -- Review slots in all (0: not up for review yet) and those still free; the queue reads only rows
+    -- that have a free one.
+    overlap integer not null default 0 check (overlap >= 0),
+    open_slots integer not null default 0 check (open_slots between 0 and overlap),
+    -- Order of serving: users shuffled by a hash, their samples together and in the order of the chain,
+    -- so that the position says nothing of half or judge and a person reads a history once.
     serve_order integer not null,
     judged boolean not null default false,
     created_at timestamptz not null default now(),

@@ -2,8 +2,17 @@
 //! that the use case owns) and give domain types; "not there" is `None`, never an error.
 
 pub mod behaviours;
+pub mod events;
+pub mod exports;
+pub mod generations;
 pub mod items;
+pub mod jobs;
+pub mod overview;
+pub mod review;
+pub mod rubrics;
+pub mod samples;
 pub mod users;
+pub mod verdicts;
 
 mod error;
 

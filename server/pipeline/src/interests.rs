@@ -1,0 +1,104 @@
+//! Interest mining (paper §2): the compressed history in, interests with evidence and reason out.
+
+use crate::prompt::{self, Prompt, PromptFile, Template};
+use crate::{PipelineError, compress};
+use concord_domain::History;
+use serde::Deserialize;
+use serde_json::json;
+
+const FILE: &str = "prompts/interests.toml";
+const TEXT: &str = include_str!("../../../models/prompts/interests.toml");
+
+/// Prompt version, stored with every sample.
+///
+/// # Errors
+/// [`PipelineError::BadFile`].
+pub fn version() -> Result<String, PipelineError> {
+    Ok(format!("interests/{}", PromptFile::<Template>::read(FILE, TEXT)?.version))
+}
+
+/// What the generator wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Interest {
+    /// History lines it cites.
+    pub evidence: Vec<u32>,
+    /// Its name.
+    pub interest: String,
+    /// Why.
+    pub reason: String,
+    /// `long_term` or `current`.
+    pub stage: String,
+}
+
+/// The prompt for up to `count` interests.
+///
+/// # Errors
+/// [`PipelineError::BadFile`].
+pub fn prompt(
+    profile: &[(String, String)],
+    history: &History,
+    lang: &str,
+    count: u32,
+) -> Result<Prompt, PipelineError> {
+    let file = PromptFile::<Template>::read(FILE, TEXT)?;
+    let template = file.language(FILE, lang)?;
+    let values = [
+        ("date", prompt::date_line(history.as_of, lang)),
+        ("profile", prompt::profile_line(profile, lang)),
+        ("history", compress::render(history, lang)),
+        ("count", count.to_string()),
+    ];
+    let values: Vec<(&str, &str)> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    Ok(Prompt {
+        system: template.system.trim().to_owned(),
+        user: prompt::fill(&template.user, &values),
+        schema: schema(history.lines.len(), count),
+        // An interest at its longest is about 150 tokens; the decoder closes the document in time if not.
+        max_tokens: 24 + 150 * count as usize,
+    })
+}
+
+/// Evidence before the name: the model looks before it names.
+fn schema(lines: usize, count: u32) -> serde_json::Value {
+    json!({
+        "type": "object",
+        "properties": {"interests": {
+            "type": "array", "minItems": 1, "maxItems": count.max(1),
+            "items": {
+                "type": "object",
+                "properties": {
+                    "evidence": {"type": "array", "minItems": 1, "maxItems": 6,
+                        "items": {"type": "integer", "minimum": 1, "maximum": lines.max(1)}},
+                    "interest": {"type": "string", "minLength": 2, "maxLength": 48},
+                    "reason": {"type": "string", "minLength": 2, "maxLength": 200},
+                    "stage": {"enum": ["long_term", "current"]},
+                },
+                "required": ["evidence", "interest", "reason", "stage"],
+                "additionalProperties": false,
+            },
+        }},
+        "required": ["interests"],
+        "additionalProperties": false,
+    })
+}
+
+/// Reads the model's document, each interest with its place in it; one that repeats an earlier one word
+/// for word is dropped, and so are evidence numbers cited twice.
+///
+/// # Errors
+/// [`PipelineError::BadOutput`].
+pub fn parse(output: &str) -> Result<Vec<(i32, Interest)>, PipelineError> {
+    #[derive(Deserialize)]
+    struct Document {
+        interests: Vec<Interest>,
+    }
+    let mut seen = std::collections::HashSet::new();
+    let document = serde_json::from_str::<Document>(output)?;
+    let mut interests: Vec<(i32, Interest)> = (0..).zip(document.interests).collect();
+    interests.retain(|(_, interest)| seen.insert(interest.interest.trim().to_lowercase()));
+    for (_, interest) in &mut interests {
+        let mut cited = std::collections::HashSet::new();
+        interest.evidence.retain(|line| cited.insert(*line));
+    }
+    Ok(interests)
+}
