@@ -68,10 +68,9 @@ pub(crate) fn write_document(
         }
         let mask = matcher.compute_mask_or_eos().map_err(failed)?;
         let token = sampler.pick(&logits, &mask).ok_or_else(|| failed("no token is allowed"))?;
-        let before = near.then(|| matcher.clone());
         matcher.consume_token(token).map_err(failed)?;
         let forced = matcher.consume_ff_tokens();
-        if before.is_some() {
+        if near {
             let spent = 1 + forced.len();
             let close = match left.checked_sub(spent) {
                 Some(rest) => closer.close(matcher, rest)?,

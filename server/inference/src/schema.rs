@@ -65,7 +65,7 @@ fn closing_bytes(schema: &mut Value, path: &str) -> Result<usize, ModelError> {
     if let Some(options) = map.get_mut("anyOf") {
         let options = options.as_array_mut().filter(|options| !options.is_empty());
         let options = options.ok_or_else(|| refuse(path, "anyOf must list schemas"))?;
-        let lengths = options.iter_mut().map(|option| closing_bytes(option, &format!("{path}.anyOf")));
+        let mut lengths = options.iter_mut().map(|option| closing_bytes(option, &format!("{path}.anyOf")));
         return lengths.try_fold(0, |longest, length| Ok(longest.max(length?)));
     }
     let types: Vec<String> = match map.get("type") {
