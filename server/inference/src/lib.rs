@@ -8,6 +8,7 @@ mod candle;
 mod catalogue;
 mod closing;
 mod decode;
+mod embed;
 mod engine;
 mod gguf;
 mod grammar;
@@ -21,4 +22,36 @@ mod worker;
 
 pub use candle::CandleModel;
 pub use catalogue::{Arch, Catalogue, CatalogueError, Entry, File, Hub, Part, Role, Verification};
+pub use embed::LocalEmbedder;
 pub use worker::Options;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use concord_domain::ports::{Embedder, LanguageModel, ModelError};
+
+/// Opens a language model of the catalogue by name; see [`CandleModel::open`].
+///
+/// # Errors
+/// [`ModelError::Unavailable`] when the catalogue has no such language model.
+pub fn open_language_model(
+    catalogue: &Catalogue,
+    name: &str,
+    weights: &Path,
+    options: Options,
+) -> Result<Arc<dyn LanguageModel>, ModelError> {
+    Ok(Arc::new(CandleModel::open(catalogue, name, weights, options)?))
+}
+
+/// Opens an embedding model of the catalogue by name; see [`LocalEmbedder::open`].
+///
+/// # Errors
+/// [`ModelError::Unavailable`] when the catalogue has no such embedding model.
+pub fn open_embedder(
+    catalogue: &Catalogue,
+    name: &str,
+    weights: &Path,
+    options: Options,
+) -> Result<Arc<dyn Embedder>, ModelError> {
+    Ok(Arc::new(LocalEmbedder::open(catalogue, name, weights, options)?))
+}
