@@ -42,6 +42,16 @@ pub trait Review: Send + Sync {
     async fn reopen(&self, actor: &Actor, id: AssignmentId) -> Result<(Assignment, Vec<Answer>)>;
     /// One's own last finished samples, newest first.
     async fn recent(&self, actor: &Actor, limit: u32) -> Result<Vec<Reviewed>>;
+    /// The label log after `after`, oldest first, at most `limit` lines (leads).
+    async fn labels(
+        &self,
+        actor: &Actor,
+        task: Option<&str>,
+        after: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<LabelRecord>>;
+    /// The current rubric of a task.
+    async fn rubric(&self, actor: &Actor, task: &str) -> Result<Rubric>;
     /// One's own day.
     async fn progress(&self, actor: &Actor) -> Result<MyProgress>;
     /// How the review of a task is run.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// What a user did with an item, or that they searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum BehaviourKind {
     /// Typed a query.
     Search,

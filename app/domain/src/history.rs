@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// A compressed history: lines newest first, each with the number that evidence cites.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct History {
     /// The day it is seen from; `None` where the log has no times.
     pub as_of: Option<Date>,
@@ -23,6 +24,7 @@ pub struct History {
 
 /// One line: the moments at which the same things were acted on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct HistoryLine {
     /// Number, from 1; evidence cites it.
     pub n: u32,
@@ -36,6 +38,7 @@ pub struct HistoryLine {
 
 /// A period and what was done in it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Moment {
     /// When, as coarse as its age.
     pub period: Period,
@@ -46,6 +49,7 @@ pub struct Moment {
 /// A partition of time: days inside a month, months up to a year, years beyond (paper §2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum Period {
     /// The log has no times: order only; 0 is the newest tenth of the sequence, 9 the oldest.
     Order(u8),
@@ -59,6 +63,7 @@ pub enum Period {
 
 /// An item or a query, as shown to a model and to a person.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Thing {
     /// Item key; `None` for a query.
     pub item: Option<String>,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// A lease of one sample to one annotator. Says nothing of stream, half, judge or other people.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Assignment {
     /// Its id.
     pub id: AssignmentId,
@@ -19,6 +20,7 @@ pub struct Assignment {
 /// When an answer was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum Phase {
     /// Before the verdicts were shown.
     Blind,
@@ -39,6 +41,7 @@ impl Phase {
 
 /// One answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Answer {
     /// Criterion name.
     pub criterion: String,
@@ -48,6 +51,7 @@ pub struct Answer {
 
 /// All answers of a person on one sample, submitted at once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Submission {
     /// Blind, or revised after the reveal.
     pub phase: Phase,
@@ -63,6 +67,7 @@ pub struct Submission {
 
 /// The stored labels of a submission.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Submitted {
     /// Label ids, in rubric order.
     pub labels: Vec<LabelId>,
@@ -70,6 +75,7 @@ pub struct Submitted {
 
 /// What a judge said on one criterion.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Verdict {
     /// Criterion name.
     pub criterion: String,
@@ -85,6 +91,7 @@ pub struct Verdict {
 
 /// What the reveal shows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Reveal {
     /// One verdict a criterion and judge; empty if the sample was not judged yet.
     pub verdicts: Vec<Verdict>,
@@ -92,6 +99,7 @@ pub struct Reveal {
 
 /// How the review of a task is run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Programme {
     /// People a sample.
     pub overlap: i32,
@@ -103,6 +111,7 @@ pub struct Programme {
 
 /// A person's own day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct MyProgress {
     /// Samples this person finished today (UTC).
     pub today: i64,
@@ -114,6 +123,7 @@ pub struct MyProgress {
 
 /// A sample this person has labelled, for going back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Reviewed {
     /// The assignment.
     pub assignment: AssignmentId,
@@ -123,4 +133,36 @@ pub struct Reviewed {
     pub task: String,
     /// Text.
     pub text: String,
+}
+
+/// A line of the label log, for leads.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LabelRecord {
+    /// Place in the log; pass the last one as `after` to go on.
+    pub seq: i64,
+    /// Key of the sample.
+    pub sample: String,
+    /// Id of the sample.
+    pub sample_id: SampleId,
+    /// Task.
+    pub task: String,
+    /// Criterion.
+    pub criterion: String,
+    /// Who.
+    pub rater: String,
+    /// Label.
+    pub label: String,
+    /// Whether it passes.
+    pub pass: bool,
+    /// Blind or revised.
+    pub phase: Phase,
+    /// `audit`, `learning` or `gold`.
+    pub stream: String,
+    /// Probability with which the sample was included in its stream.
+    pub pi: f64,
+    /// Rubric version.
+    pub rubric: String,
+    /// When.
+    pub at: jiff::Timestamp,
 }

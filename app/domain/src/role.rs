@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 /// What an account is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum Role {
     /// Labels samples, blind first.
     Annotator,
@@ -74,6 +75,7 @@ pub enum Capability {
 
 /// Who asks: an account that has signed in or shown a token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Actor {
     /// The account.
     pub account: AccountId,

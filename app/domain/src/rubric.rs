@@ -9,6 +9,7 @@ pub const TASKS: [&str; 3] = ["interest", "tag", "explanation"];
 /// Text per language (`en`, `zh`); English is always there.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Localised(pub BTreeMap<String, String>);
 
 impl Localised {
@@ -25,6 +26,7 @@ impl Localised {
 
 /// A version of a task's criteria.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Rubric {
     /// Task it judges.
     pub task: String,
@@ -38,6 +40,7 @@ pub struct Rubric {
 
 /// One criterion.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Criterion {
     /// Short stable name, e.g. `relevance`.
     pub name: String,
@@ -55,6 +58,7 @@ pub struct Criterion {
 
 /// One answer of a criterion.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LabelDef {
     /// Stored word.
     pub name: String,

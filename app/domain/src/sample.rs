@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// A sample as anyone may see it before labelling: nothing here says what a judge or another person thinks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Sample {
     /// Its id.
     pub id: SampleId,
@@ -34,6 +35,7 @@ pub struct Sample {
 
 /// An earlier link of the chain interest → tag → item → explanation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ChainLink {
     /// `interest`, `tag` or `item`.
     pub kind: String,
@@ -43,6 +45,7 @@ pub struct ChainLink {
 
 /// The user of a sample.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SampleUser {
     /// The importer's key.
     pub key: String,
@@ -52,6 +55,7 @@ pub struct SampleUser {
 
 /// A line of the sample list. What an annotator may not know is `None` for them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SampleRow {
     /// Its id.
     pub id: SampleId,
@@ -73,6 +77,7 @@ pub struct SampleRow {
 
 /// What a lead sees of a sample in the list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SampleRowLead {
     /// `audit` or `train`.
     pub half: String,
@@ -90,6 +95,7 @@ pub struct SampleRowLead {
 
 /// Filters of the sample list; what is `None` does not filter.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SampleFilter {
     /// Task.
     pub task: Option<String>,
@@ -109,6 +115,7 @@ pub struct SampleFilter {
 
 /// A page of the list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SamplePage {
     /// Rows, newest first.
     pub rows: Vec<SampleRow>,
@@ -118,6 +125,7 @@ pub struct SamplePage {
 
 /// A sample's own page.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SampleDetail {
     /// The sample.
     pub sample: Sample,
@@ -135,6 +143,7 @@ pub struct SampleDetail {
 
 /// One person's label, for leads.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PersonLabel {
     /// Who.
     pub rater: String,

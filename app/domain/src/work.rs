@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// Where a job stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum JobState {
     /// Waits for a worker.
     Queued,
@@ -22,6 +23,7 @@ pub enum JobState {
 
 /// A job as shown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Job {
     /// Its id.
     pub id: JobId,
@@ -46,6 +48,7 @@ pub struct Job {
 /// What to generate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct GenerationRequest {
     /// How many users, drawn by seed among those with enough reliable behaviour.
     pub users: u32,
@@ -69,6 +72,7 @@ impl Default for GenerationRequest {
 
 /// A generation as shown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Generation {
     /// Its id.
     pub id: GenerationId,
@@ -100,6 +104,7 @@ pub struct Generation {
 
 /// A proportion with its count and 95 % interval (Wilson).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Proportion {
     /// Successes.
     pub k: i64,
@@ -111,6 +116,7 @@ pub struct Proportion {
 
 /// The home page.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Overview {
     /// One's own day.
     pub mine: crate::MyProgress,
@@ -120,6 +126,7 @@ pub struct Overview {
 
 /// The home page's counts for leads.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LeadOverview {
     /// Users, items, behaviours in the logs.
     pub users: i64,
@@ -139,6 +146,7 @@ pub struct LeadOverview {
 
 /// Counts of a task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TaskCounts {
     /// Task.
     pub task: String,
@@ -154,6 +162,7 @@ pub struct TaskCounts {
 
 /// An export as shown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Export {
     /// Its id.
     pub id: ExportId,
@@ -176,6 +185,7 @@ pub struct Export {
 /// What an export takes: who must agree, and on what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ExportPolicy {
     /// Format: `sft_chat`.
     pub target: String,
@@ -209,6 +219,7 @@ impl Default for ExportPolicy {
 
 /// What a policy would take now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ExportPreview {
     /// Rows by task.
     pub rows: Vec<(String, i64)>,
