@@ -1,1 +1,9 @@
 //! The concord binary: commands, configuration, composition, HTTP, workers.
+
+pub mod cli;
+pub mod cluster;
+pub mod commands;
+pub mod config;
+pub mod doctor;
+pub mod shutdown;
+pub mod telemetry;

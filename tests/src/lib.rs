@@ -1,1 +1,33 @@
-//! The harness that starts the real server for HTTP and browser tests.
+//! The harness: the real server on a free port with a database of its own, and a real browser.
+//!
+//! Helpers panic with a sentence: in a test that is the clearest way to fail.
+
+mod browser;
+mod database;
+mod server;
+
+pub use browser::{Browser, Scheme};
+pub use database::TestDatabase;
+pub use server::TestServer;
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+
+/// The repository's root.
+#[must_use]
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the repository's root")
+}
+
+/// The folder cargo builds into: a test lies in `TARGET/debug/deps`.
+#[must_use]
+pub fn target() -> PathBuf {
+    let test = std::env::current_exe().expect("the test's own path");
+    test.ancestors().nth(3).expect("the target folder").to_owned()
+}
+
+/// A loopback port that nobody listens on.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("its address").port()
+}

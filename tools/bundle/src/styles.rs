@@ -63,10 +63,7 @@ mod tests {
 
         let css = bundle(&folder.path().join("main.css")).expect("bundled");
 
-        assert_eq!(
-            css,
-            ":root { --gap: 4px }\n@layer ui {\nbutton { color: red }\n}\np { margin: 0 }\n"
-        );
+        assert_eq!(css, ":root { --gap: 4px }\n@layer ui {\nbutton { color: red }\n}\np { margin: 0 }\n");
     }
 
     #[test]

@@ -1,0 +1,169 @@
+//! The database: `DATABASE_URL` where it is set, else a private PostgreSQL cluster of our own below the
+//! data folder, on a unix socket that nobody else can enter.
+//!
+//! Every `concord` process that uses the private cluster shares it; the last one out stops it. A
+//! process that is killed leaves the server running, and the next one adopts it. A server that is
+//! killed is recovered by its write-ahead log at the next start.
+
+mod error;
+mod lock;
+mod owner;
+mod place;
+mod postmaster;
+mod programs;
+
+pub use error::ClusterError;
+
+use crate::config::Config;
+use error::At;
+use lock::Membership;
+use place::Place;
+use programs::Programs;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{ConnectOptions, Connection};
+use std::fs;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+/// PostgreSQL's code for a database that does not exist.
+const NO_SUCH_DATABASE: &str = "3D000";
+
+/// A database that is up. [`Database::close`] it: what is dropped stays up for the next process.
+#[derive(Debug)]
+pub struct Database {
+    options: PgConnectOptions,
+    private: Option<Private>,
+}
+
+#[derive(Debug)]
+struct Private {
+    folder: PathBuf,
+    place: Place,
+    membership: Membership,
+}
+
+/// Opens the database, starting the private cluster where it has to.
+///
+/// # Errors
+/// [`ClusterError`], each with what to do about it.
+pub async fn open(config: &Config) -> Result<Database, ClusterError> {
+    if let Some(url) = &config.database_url {
+        let options = PgConnectOptions::from_str(url.expose()).map_err(|_| ClusterError::Url)?;
+        return Ok(Database { options: options.application_name("concord"), private: None });
+    }
+    let folder = config.data.clone();
+    let private = blocking(move || enter(folder)).await?;
+    let options = private.options();
+    if let Err(error) = ensure_database(&options, &private.place).await {
+        Database { options, private: Some(private) }.close().await?;
+        return Err(error);
+    }
+    Ok(Database { options, private: Some(private) })
+}
+
+/// Whether there is a database already, or the address of one.
+#[must_use]
+pub fn made(config: &Config) -> bool {
+    config.database_url.is_some() || Place::recorded(&config.data)
+}
+
+/// The version of PostgreSQL that a new private cluster would be made with.
+///
+/// # Errors
+/// [`ClusterError`] where none is installed that would do.
+pub fn programs() -> Result<u32, ClusterError> {
+    Programs::find(None, Path::new("")).map(|programs| programs.version)
+}
+
+impl Database {
+    /// How to connect.
+    #[must_use]
+    pub fn options(&self) -> PgConnectOptions {
+        self.options.clone()
+    }
+
+    /// Which database this is, in words without a password.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match &self.private {
+            Some(private) => format!("private cluster in {}", private.place.home.display()),
+            None => {
+                let name = self.options.get_database().unwrap_or_default();
+                format!("{}:{}/{name}", self.options.get_host(), self.options.get_port())
+            }
+        }
+    }
+
+    /// Leaves the database; the last one out stops the private cluster.
+    ///
+    /// # Errors
+    /// [`ClusterError`] where the cluster would not stop; it then stays up and loses nothing.
+    pub async fn close(self) -> Result<(), ClusterError> {
+        match self.private {
+            Some(private) => blocking(move || private.leave()).await,
+            None => Ok(()),
+        }
+    }
+}
+
+impl Private {
+    fn options(&self) -> PgConnectOptions {
+        PgConnectOptions::new_without_pgpass()
+            .socket(&self.place.sockets)
+            .port(5432)
+            .username(postmaster::NAME)
+            .database(postmaster::NAME)
+            .application_name("concord")
+    }
+
+    fn leave(self) -> Result<(), ClusterError> {
+        let turn = lock::turn(&self.folder)?;
+        if self.membership.leave(&turn)? { postmaster::stop(&self.place) } else { Ok(()) }
+    }
+}
+
+/// Joins the users of the cluster and sees to it that it runs.
+fn enter(folder: PathBuf) -> Result<Private, ClusterError> {
+    make_data_folder(&folder)?;
+    let turn = lock::turn(&folder)?;
+    let place = Place::of(&folder)?;
+    let membership = lock::join(&folder, &turn)?;
+    postmaster::ensure(&place)?;
+    Ok(Private { folder, place, membership })
+}
+
+/// Root's data folder can be walked through, not read: the cluster in it belongs to another user.
+fn make_data_folder(folder: &Path) -> Result<(), ClusterError> {
+    let mode = if rustix::process::geteuid().is_root() { 0o711 } else { 0o700 };
+    fs::DirBuilder::new().recursive(true).mode(mode).create(folder).at(folder)
+}
+
+async fn ensure_database(options: &PgConnectOptions, place: &Place) -> Result<(), ClusterError> {
+    match connect(options).await {
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(NO_SUCH_DATABASE) => {
+            let place = place.clone();
+            match blocking(move || postmaster::create_database(&place)).await {
+                Ok(()) => connect(options).await,
+                // Another process may have made it in between; what counts is that it is there.
+                Err(failed) => return connect(options).await.map_err(|_| failed),
+            }
+        }
+        other => other,
+    }
+    .map_err(ClusterError::Connect)
+}
+
+async fn connect(options: &PgConnectOptions) -> Result<(), sqlx::Error> {
+    let connection: PgConnection = options.connect().await?;
+    connection.close().await
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ClusterError> + Send + 'static,
+) -> Result<T, ClusterError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| ClusterError::Stopped)?
+}
+
+#[cfg(test)]
+mod tests;

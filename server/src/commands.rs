@@ -1,0 +1,87 @@
+//! The subcommands, a file each, and what they share: the runtime, the database, the exit code.
+
+mod doctor;
+mod migrate;
+
+use crate::cli::Cli;
+use crate::cluster::{self, Database};
+use crate::config::Config;
+use crate::shutdown;
+use anyhow::{Context, Result, bail};
+use clap::Subcommand;
+use std::process::ExitCode;
+use tokio_util::sync::CancellationToken;
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Bring the database's schema up to this version.
+    Migrate,
+    /// List every setting and check database, weights, disk and clock.
+    Doctor,
+}
+
+/// How a command ended, where it did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// All of it was done.
+    Done,
+    /// It ran, and the answer is bad or nothing was written.
+    Nothing,
+    /// It was done, but some rows were rejected.
+    SomeRejected,
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Done => Self::SUCCESS,
+            Outcome::Nothing => Self::from(1),
+            Outcome::SomeRejected => Self::from(3),
+        }
+    }
+}
+
+/// What every command gets.
+pub(crate) struct Run {
+    /// The settings.
+    pub(crate) config: Config,
+    /// Print JSON.
+    pub(crate) json: bool,
+    /// Cancelled by Ctrl-C or SIGTERM.
+    pub(crate) stop: CancellationToken,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Whatever went wrong, in words for the person at the terminal.
+pub fn run(cli: Cli, config: Config) -> Result<Outcome> {
+    let runtime = tokio::runtime::Runtime::new().context("cannot start")?;
+    runtime.block_on(async {
+        let run = Run { config, json: cli.json, stop: shutdown::on_signal()? };
+        match cli.command {
+            Command::Migrate => migrate::run(&run).await,
+            Command::Doctor => doctor::run(&run).await,
+        }
+    })
+}
+
+impl Run {
+    /// Gives the database to `work` and closes it whatever comes of that; a signal interrupts `work`.
+    pub(crate) async fn with_database<T>(&self, work: impl AsyncFnOnce(&Database) -> Result<T>) -> Result<T> {
+        let database = cluster::open(&self.config).await?;
+        let result = tokio::select! {
+            result = work(&database) => result,
+            () = self.stop.cancelled() => interrupted(),
+        };
+        let closed = database.close().await;
+        let value = result?;
+        closed?;
+        Ok(value)
+    }
+}
+
+fn interrupted<T>() -> Result<T> {
+    bail!("interrupted")
+}

@@ -1,0 +1,99 @@
+//! `concord serve`: pages, API and workers in one process.
+
+use super::{Outcome, Run};
+use crate::compose::{self, Concord};
+use crate::http::{self, HttpState};
+use anyhow::{Context, Result};
+use concord_domain::GenerationRequest;
+use concord_service::jobs::{LIGHT_KINDS, MODEL_KINDS};
+use std::net::SocketAddr;
+use std::time::Instant;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// How to serve.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Load the demo world and start a first generation if there are no logs yet.
+    #[arg(long)]
+    demo: bool,
+}
+
+pub(super) async fn run(run: &Run, args: Args) -> Result<Outcome> {
+    let started = Instant::now();
+    run.with_database_until_done(async |database| {
+        let concord = compose::compose(&run.config, database).await?;
+        let listener = TcpListener::bind(run.config.addr)
+            .await
+            .with_context(|| format!("cannot listen on {}: choose another with --addr", run.config.addr))?;
+        let addr = listener.local_addr()?;
+        let (tell_stop, stop) = watch::channel(false);
+        let mut background = start_workers(run, &concord, &stop);
+        if args.demo {
+            let demo = first_world(concord.pool.clone(), concord.use_cases.clone());
+            background.spawn(async move {
+                if let Err(error) = demo.await {
+                    tracing::error!(error = format!("{error:#}"), "the demo world was not loaded");
+                }
+            });
+        }
+        welcome(&concord, addr, started).await?;
+        let state = HttpState {
+            use_cases: concord.use_cases.clone(),
+            pool: concord.pool.clone(),
+            leptos_options: http::leptos_options(&run.config, addr),
+        };
+        let stopped = run.stop.clone();
+        http::serve(listener, http::router(state), async move { stopped.cancelled().await }).await?;
+        tell_stop.send_replace(true);
+        while background.join_next().await.is_some() {}
+        Ok(Outcome::Done)
+    })
+    .await
+}
+
+/// One loop for model work, as many as set, and one for work that needs none.
+pub(super) fn start_workers(run: &Run, concord: &Concord, stop: &watch::Receiver<bool>) -> JoinSet<()> {
+    let mut loops = JoinSet::new();
+    for _ in 0..run.config.workers {
+        let (worker, stop) = (concord.worker.clone(), stop.clone());
+        loops.spawn(async move { worker.run(&MODEL_KINDS, stop).await });
+    }
+    let (worker, stop) = (concord.worker.clone(), stop.clone());
+    loops.spawn(async move { worker.run(&LIGHT_KINDS, stop).await });
+    loops
+}
+
+/// The address, and on the first run the account to sign in with; its password is shown this once.
+async fn welcome(concord: &Concord, addr: SocketAddr, started: Instant) -> Result<()> {
+    let first = concord.accounts.ensure_first_admin().await?;
+    println!();
+    println!("  Concord is up at http://{addr} ({:.1} s)", started.elapsed().as_secs_f64());
+    match first {
+        Some((email, password)) => {
+            println!("  Sign in as {email} with the password {password}");
+            println!("  It is shown this once. Change it: concord account password {email}");
+        }
+        None => println!("  Sign in with your account; add one: concord account add EMAIL --role annotator"),
+    }
+    println!();
+    Ok(())
+}
+
+/// The demo world and a first generation over it, where there are no users yet.
+async fn first_world(pool: sqlx::PgPool, use_cases: concord_domain::api::UseCases) -> Result<()> {
+    let mut conn = pool.acquire().await?;
+    let (users, _, _) = concord_store::overview::logs(&mut conn).await?;
+    drop(conn);
+    if users > 0 {
+        return Ok(());
+    }
+    super::demo::load(&pool).await?;
+    let request = GenerationRequest { users: 6, ..GenerationRequest::default() };
+    match use_cases.work.generate(&compose::operator(), request).await {
+        Ok(generation) => tracing::info!(generation = %generation.id, "first generation queued"),
+        Err(error) => tracing::warn!(%error, "the demo world is loaded, but nothing is generated"),
+    }
+    Ok(())
+}

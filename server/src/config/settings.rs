@@ -1,0 +1,107 @@
+//! The table of every setting: its name, its default and what it is for.
+//!
+//! A setting `db_pool` is the key `db_pool` in the file, the variable `CONCORD_DB_POOL` and the flag
+//! `--db-pool`. Flags, the file's known keys and `concord doctor` are all made from this table.
+
+use super::places;
+
+/// One setting.
+#[derive(Debug)]
+pub struct Setting {
+    /// Its key in the file.
+    pub name: &'static str,
+    /// Its environment variable.
+    pub env: &'static str,
+    /// What it is for.
+    pub doc: &'static str,
+    /// Never shown.
+    pub secret: bool,
+    /// What it is when nobody says; `None` leaves it unset.
+    pub default: fn() -> Option<String>,
+}
+
+/// A setting that everyone may see.
+const fn open(
+    name: &'static str,
+    env: &'static str,
+    doc: &'static str,
+    default: fn() -> Option<String>,
+) -> Setting {
+    Setting { name, env, doc, secret: false, default }
+}
+
+/// A setting whose value `concord doctor` masks.
+const fn secret(name: &'static str, env: &'static str, doc: &'static str) -> Setting {
+    Setting { name, env, doc, secret: true, default: || None }
+}
+
+/// Every setting.
+pub static SETTINGS: [Setting; 18] = [
+    open("addr", "CONCORD_ADDR", "Address and port to listen on", || some("127.0.0.1:3000")),
+    open("data", "CONCORD_DATA", "Folder of the private database and the exports", || some("concord-data")),
+    secret(
+        "database_url",
+        "DATABASE_URL",
+        "PostgreSQL to use instead of the private one: postgres://user:password@host/name",
+    ),
+    open("db_pool", "CONCORD_DB_POOL", "Database connections at most", || some("10")),
+    open("models", "CONCORD_MODELS", "Folder of the model catalogue, prompts and rubrics", || {
+        Some(places::models())
+    }),
+    open(
+        "weights",
+        "CONCORD_WEIGHTS",
+        "Folder of the model weights [default: weights in the models folder]",
+        || None,
+    ),
+    open("site", "CONCORD_SITE", "Folder of the browser's half, as `make run` builds it", || {
+        Some(places::site())
+    }),
+    open("generator_model", "CONCORD_GENERATOR_MODEL", "Model of the catalogue that writes samples", || {
+        some(places::language_model())
+    }),
+    open("judge_model", "CONCORD_JUDGE_MODEL", "Model of the catalogue that judges samples", || {
+        some(places::language_model())
+    }),
+    open(
+        "embedder_model",
+        "CONCORD_EMBEDDER_MODEL",
+        "Model of the catalogue that finds items for tags",
+        || some("multilingual-e5-small"),
+    ),
+    open(
+        "llm_url",
+        "CONCORD_LLM_URL",
+        "OpenAI-compatible server that generates and judges instead of the models here",
+        || None,
+    ),
+    secret("llm_api_key", "CONCORD_LLM_API_KEY", "Bearer key of that server"),
+    open("llm_model", "CONCORD_LLM_MODEL", "Model to ask that server for", || None),
+    open("workers", "CONCORD_WORKERS", "Model jobs at once; 0 leaves them to `concord work`", || some("1")),
+    open("log", "CONCORD_LOG", "Log level or filter: error, warn, info, debug, or info,sqlx=debug", || {
+        some("info")
+    }),
+    open("log_format", "CONCORD_LOG_FORMAT", "Log format on stderr: text or json", || some("text")),
+    open(
+        "split_salt",
+        "CONCORD_SPLIT_SALT",
+        "Salt that gives users to the audit or the train half; never change it after an import",
+        || some("concord"),
+    ),
+    open(
+        "config",
+        "CONCORD_CONFIG",
+        "File of settings (TOML) [default: concord.toml if it is there]",
+        || None,
+    ),
+];
+
+/// The setting of this name.
+pub(super) fn setting(name: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.name == name)
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "it is the value of a default, which may be none")]
+fn some(value: &str) -> Option<String> {
+    Some(value.to_owned())
+}

@@ -1,0 +1,3 @@
+//! The server over HTTP, a file a part of the address tree; and the rules of the house.
+
+mod architecture;
