@@ -9,6 +9,9 @@ create table accounts (
     created_at timestamptz not null default now()
 );
 
+-- Who acts when a command does. It has no password and cannot sign in.
+insert into accounts (id, email, role) values ('00000000-0000-0000-0000-000000000000', 'operator@localhost', 'admin');
+
 create table sessions (
     secret_hash bytea primary key,
     account_id uuid not null references accounts (id),

@@ -3,10 +3,11 @@
 //! The shared part is the user's context alone, so that all samples of a user share its prefix, not
 //! only the criteria of one sample.
 
-use crate::prompt::{self, PromptFile, fill};
+use crate::prompt::{self, Prompt, PromptFile, fill};
 use crate::{PipelineError, compress};
 use concord_domain::{Criterion, Rubric, Sample};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 const FILE: &str = "prompts/judge.toml";
 const TEXT: &str = include_str!("../../../models/prompts/judge.toml");
@@ -34,15 +35,6 @@ pub struct Questions {
     pub answers: Vec<String>,
 }
 
-/// What to ask for a rationale.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RationalePrompt {
-    /// Instructions.
-    pub system: String,
-    /// Data and question.
-    pub user: String,
-}
-
 /// Prompt version, stored with every verdict.
 ///
 /// # Errors
@@ -62,47 +54,60 @@ pub fn questions(sample: &Sample, rubric: &Rubric) -> Result<Questions, Pipeline
     Ok(Questions {
         system: template.system.trim().to_owned(),
         shared: shared(template, sample),
-        questions: rubric.criteria.iter().map(|c| ask(&template.question, &text, c, &sample.lang, "")).collect(),
+        questions: rubric.criteria.iter().map(|c| ask(&template.question, &text, c, &sample.lang)).collect(),
         answers: template.answers.clone(),
     })
 }
 
-/// The question for the one-line rationale of a verdict that stands already.
+/// The question for one-line rationales of verdicts that stand already: one call a sample, a line a
+/// criterion. `verdicts` are criterion and label, in rubric order.
 ///
 /// # Errors
 /// [`PipelineError::BadFile`].
-pub fn rationale(sample: &Sample, criterion: &Criterion, label: &str) -> Result<RationalePrompt, PipelineError> {
+pub fn rationale(
+    sample: &Sample,
+    rubric: &Rubric,
+    verdicts: &[(String, String)],
+) -> Result<Prompt, PipelineError> {
     let file = PromptFile::<JudgeTemplate>::read(FILE, TEXT)?;
     let template = file.language(FILE, &sample.lang)?;
-    let shown = criterion.label(label).map_or(label, |def| def.title.get(&sample.lang));
-    let question = ask(&template.rationale, &describe(sample), criterion, &sample.lang, shown);
-    Ok(RationalePrompt {
+    let lang = sample.lang.as_str();
+    let stated: Vec<(&Criterion, &str)> = verdicts
+        .iter()
+        .filter_map(|(name, label)| Some((rubric.criterion(name)?, label)))
+        .map(|(criterion, label)| {
+            (criterion, criterion.label(label).map_or(label.as_str(), |def| def.title.get(lang)))
+        })
+        .collect();
+    let lines: Vec<String> = stated
+        .iter()
+        .map(|(c, label)| format!("- {} ({}): {} → {label}", c.name, c.title.get(lang), c.question.get(lang)))
+        .collect();
+    let values = [("sample", describe(sample)), ("verdicts", lines.join("\n"))];
+    let values: Vec<(&str, &str)> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    Ok(Prompt {
         system: template.rationale_system.trim().to_owned(),
-        user: shared(template, sample) + &question,
+        user: shared(template, sample) + fill(&template.rationale, &values).trim(),
+        schema: rationale_schema(&stated),
+        max_tokens: 16 + 60 * stated.len().max(1),
     })
 }
 
-/// The schema of a rationale: one short sentence.
-#[must_use]
-pub fn rationale_schema() -> serde_json::Value {
-    serde_json::json!({
-        "type": "object",
-        "properties": {"because": {"type": "string", "minLength": 4, "maxLength": 160}},
-        "required": ["because"],
-        "additionalProperties": false,
-    })
+/// One short sentence a criterion.
+fn rationale_schema(stated: &[(&Criterion, &str)]) -> serde_json::Value {
+    let line = serde_json::json!({"type": "string", "minLength": 4, "maxLength": 140});
+    let names: Vec<&str> = stated.iter().map(|(criterion, _)| criterion.name.as_str()).collect();
+    let properties: serde_json::Map<_, _> =
+        names.iter().map(|name| ((*name).to_owned(), line.clone())).collect();
+    serde_json::json!({"type": "object", "properties": properties, "required": names, "additionalProperties": false})
 }
 
-/// Reads a rationale.
+/// Reads the rationales: criterion and line.
 ///
 /// # Errors
 /// [`PipelineError::BadOutput`].
-pub fn parse_rationale(output: &str) -> Result<String, PipelineError> {
-    #[derive(Deserialize)]
-    struct Document {
-        because: String,
-    }
-    Ok(serde_json::from_str::<Document>(output)?.because)
+pub fn parse_rationale(output: &str) -> Result<BTreeMap<String, String>, PipelineError> {
+    Ok(serde_json::from_str(output)?)
 }
 
 fn shared(template: &JudgeTemplate, sample: &Sample) -> String {
@@ -117,14 +122,13 @@ fn shared(template: &JudgeTemplate, sample: &Sample) -> String {
     fill(&template.user, &values).trim_end().to_owned() + "\n"
 }
 
-fn ask(template: &str, sample: &str, criterion: &Criterion, lang: &str, label: &str) -> String {
+fn ask(template: &str, sample: &str, criterion: &Criterion, lang: &str) -> String {
     let values = [
         ("sample", sample),
         ("title", criterion.title.get(lang)),
         ("question", criterion.question.get(lang)),
         ("pass", criterion.pass.get(lang)),
         ("fail", criterion.fail.get(lang)),
-        ("label", label),
     ];
     fill(template, &values).trim().to_owned()
 }
@@ -150,10 +154,15 @@ fn describe(sample: &Sample) -> String {
         }
     };
     let colon = if zh { "：" } else { ": " };
-    let mut lines: Vec<String> =
-        sample.chain.iter().map(|link| format!("{}{colon}{}", word(&link.kind), prompt::one_line(&link.text, 400))).collect();
+    let mut lines: Vec<String> = sample
+        .chain
+        .iter()
+        .map(|link| format!("{}{colon}{}", word(&link.kind), prompt::one_line(&link.text, 400)))
+        .collect();
     lines.extend(
-        sample.context.iter().map(|(name, text)| format!("{}{colon}{}", prompt::one_line(name, 60), prompt::one_line(text, 600))),
+        sample.context.iter().map(|(name, text)| {
+            format!("{}{colon}{}", prompt::one_line(name, 60), prompt::one_line(text, 600))
+        }),
     );
     lines.push(format!("{}{colon}{}", word(&sample.task), prompt::one_line(&sample.text, 400)));
     if let Some(reason) = &sample.reason {

@@ -88,7 +88,11 @@ pub fn fill(template: &str, values: &[(&str, &str)]) -> String {
 pub fn one_line(text: &str, max: usize) -> String {
     let flat: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let trimmed = flat.split_whitespace().collect::<Vec<_>>().join(" ");
-    if trimmed.chars().count() <= max { trimmed } else { trimmed.chars().take(max - 1).chain(['…']).collect() }
+    if trimmed.chars().count() <= max {
+        trimmed
+    } else {
+        trimmed.chars().take(max - 1).chain(['…']).collect()
+    }
 }
 
 /// A profile in one line: `age: 25–34; city: Hangzhou`.

@@ -41,8 +41,11 @@ pub fn prompt(
 ) -> Result<Prompt, PipelineError> {
     let file = PromptFile::<Template>::read(FILE, TEXT)?;
     let template = file.language(FILE, lang)?;
-    let list: Vec<String> =
-        interests.iter().enumerate().map(|(i, text)| format!("{}. {}", i + 1, prompt::one_line(text, 80))).collect();
+    let list: Vec<String> = interests
+        .iter()
+        .enumerate()
+        .map(|(i, text)| format!("{}. {}", i + 1, prompt::one_line(text, 80)))
+        .collect();
     let values = [
         ("date", prompt::date_line(history.as_of, lang)),
         ("profile", prompt::profile_line(profile, lang)),

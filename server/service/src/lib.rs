@@ -1,4 +1,16 @@
 //! The use cases, a file a stage of the loop. Each method authorises first, owns its transaction and
 //! records what happened; SQL lives in the store, arithmetic in the pure crates.
 
+pub mod accounts;
+pub mod exports;
+pub mod generation;
 pub mod intake;
+pub mod items;
+pub mod jobs;
+pub mod judging;
+pub mod models;
+pub mod review;
+pub mod samples;
+pub mod work;
+
+mod error;

@@ -262,3 +262,21 @@ pub fn state_of(word: &str) -> JobState {
         _ => JobState::Failed,
     }
 }
+
+/// Queues a job, or queues the ended one with its key again.
+///
+/// # Errors
+/// The database's.
+pub async fn enqueue_again(conn: &mut PgConnection, job: &NewJob) -> Result<()> {
+    if enqueue(conn, job).await? {
+        return Ok(());
+    }
+    sqlx::query(
+        "update jobs set state = 'queued', attempts = 0, run_after = now(), message = null, finished_at = null
+         where dedupe_key = $1 and state in ('done', 'failed', 'cancelled')",
+    )
+    .bind(&job.dedupe_key)
+    .execute(conn)
+    .await?;
+    Ok(())
+}

@@ -1,16 +1,19 @@
 //! Every line of SQL in Concord, a file an aggregate. Functions take a connection (or a transaction
 //! that the use case owns) and give domain types; "not there" is `None`, never an error.
 
+pub mod accounts;
 pub mod behaviours;
 pub mod events;
 pub mod exports;
 pub mod generations;
+pub mod health;
 pub mod items;
 pub mod jobs;
 pub mod overview;
 pub mod review;
 pub mod rubrics;
 pub mod samples;
+pub mod settings;
 pub mod users;
 pub mod verdicts;
 

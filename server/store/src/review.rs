@@ -1,8 +1,10 @@
 //! Assignments, submissions and labels. Overlap, one blind answer a person and append-only labels are
 //! held by constraints of the schema; these statements only ask in the right order.
 
-use crate::Result;
-use concord_domain::{AccountId, Answer, AssignmentId, MyProgress, Phase, Programme, Reviewed, SampleId};
+use crate::{Result, samples};
+use concord_domain::{
+    AccountId, Answer, AssignmentId, LabelRecord, MyProgress, Phase, Programme, Reviewed, SampleId,
+};
 use jiff::Timestamp;
 use jiff_sqlx::Timestamp as SqlTimestamp;
 use sqlx::{PgConnection, Row};
@@ -416,6 +418,47 @@ pub async fn progress(conn: &mut PgConnection, account: AccountId) -> Result<MyP
         total: row.try_get("total")?,
         open: row.try_get::<i64, _>("open")? + row.try_get::<i64, _>("held")?,
     })
+}
+
+/// The label log after a place in it, oldest first.
+///
+/// # Errors
+/// The database's.
+pub async fn label_log(
+    conn: &mut PgConnection,
+    task: Option<&str>,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<LabelRecord>> {
+    let rows = sqlx::query(
+        "select l.*, s.key as sample_key, coalesce(a.email, l.rater) as rater_name
+         from labels l join samples s on s.id = l.sample_id left join accounts a on a.id::text = l.rater
+         where l.seq > $2 and ($1::text is null or l.task = $1) order by l.seq limit $3",
+    )
+    .bind(task)
+    .bind(after)
+    .bind(limit)
+    .fetch_all(conn)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(LabelRecord {
+                seq: row.try_get("seq")?,
+                sample: row.try_get("sample_key")?,
+                sample_id: SampleId(row.try_get("sample_id")?),
+                task: row.try_get("task")?,
+                criterion: row.try_get("criterion")?,
+                rater: row.try_get("rater_name")?,
+                label: row.try_get("label")?,
+                pass: row.try_get("pass")?,
+                phase: samples::phase(row.try_get::<String, _>("phase")?.as_str())?,
+                stream: row.try_get("stream")?,
+                pi: row.try_get("pi")?,
+                rubric: row.try_get("rubric_version")?,
+                at: row.try_get::<SqlTimestamp, _>("at")?.to_jiff(),
+            })
+        })
+        .collect()
 }
 
 /// How the review of a task is run.

@@ -2,8 +2,8 @@
 
 use crate::{Result, StoreError};
 use concord_domain::{
-    ChainLink, GenerationId, History, PersonLabel, Phase, Sample, SampleFilter, SampleId, SampleRow,
-    SampleRowLead, SampleUser,
+    AccountId, ChainLink, GenerationId, History, PersonLabel, Phase, Sample, SampleFilter, SampleId,
+    SampleRow, SampleRowLead, SampleUser,
 };
 use jiff_sqlx::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -203,14 +203,13 @@ fn loaded(row: &sqlx::postgres::PgRow) -> Result<Loaded> {
 /// The database's.
 pub async fn list(
     conn: &mut PgConnection,
-    viewer: Uuid,
+    viewer: AccountId,
     lead: bool,
     filter: &SampleFilter,
     limit: i64,
 ) -> Result<Vec<SampleRow>> {
     let rows = sqlx::query(LIST)
-        .bind(viewer)
-        .bind(viewer.to_string())
+        .bind(viewer.0.to_string())
         .bind(&filter.task)
         .bind(filter.text.as_deref().map(like))
         .bind(&filter.user)
@@ -225,34 +224,33 @@ pub async fn list(
     rows.iter().map(|row| sample_row(row, lead)).collect()
 }
 
-/// The laterals of verdicts and of other people's labels run for leads only (`$11`), and so do the
+/// The laterals of verdicts and of other people's labels run for leads only (`$10`), and so do the
 /// filters on them: an annotator's filter can tell nothing of a verdict.
 const LIST: &str = "
     select s.id, s.task, s.text, s.lang, s.half, s.generation_id, s.created_at, u.key as user_key,
            mine.labelled, people.n as people, people.pass as people_pass, judge.pass as judge_pass, judge.p_min
     from samples s
     left join users u on u.id = s.user_id
-    cross join lateral (select exists (select 1 from labels l where l.sample_id = s.id and l.rater = $2) labelled) mine
+    cross join lateral (select exists (select 1 from labels l where l.sample_id = s.id and l.rater = $1) labelled) mine
     left join lateral (
         select max(n)::int n, case when count(*) = 0 then null when bool_or(yes * 2 < n) then false
                                    when bool_or(yes * 2 = n) then null else true end pass
         from (select count(*) n, count(*) filter (where v.pass) yes
-              from blind_votes v where v.sample_id = s.id group by v.criterion) c) people on $11
+              from blind_votes v where v.sample_id = s.id group by v.criterion) c) people on $10
     left join lateral (
-        select bool_and(v.pass) pass, min(v.p_pass) p_min from verdicts v where v.sample_id = s.id) judge on $11
-    where ($3::text is null or s.task = $3)
-      and ($4::text is null or s.text ilike $4)
-      and ($5::text is null or u.key = $5)
-      and ($6::text is null or s.lang = $6)
-      and ($7::text is null or s.half = $7)
-      and ($8::text is distinct from 'mine' or mine.labelled)
-      and (not $11 or case $8 when 'unlabelled' then coalesce(people.n, 0) = 0
+        select bool_and(v.pass) pass, min(v.p_pass) p_min from verdicts v where v.sample_id = s.id) judge on $10
+    where ($2::text is null or s.task = $2)
+      and ($3::text is null or s.text ilike $3)
+      and ($4::text is null or u.key = $4)
+      and ($5::text is null or s.lang = $5)
+      and ($6::text is null or s.half = $6)
+      and ($7::text is distinct from 'mine' or mine.labelled)
+      and (not $10 or case $7 when 'unlabelled' then coalesce(people.n, 0) = 0
                               when 'agree' then people.pass = judge.pass
                               when 'disagree' then people.pass <> judge.pass
                               else true end)
-      and ($9::uuid is null or s.id < $9)
-      and ($1::uuid is not null)
-    order by s.id desc limit $10";
+      and ($8::uuid is null or s.id < $8)
+    order by s.id desc limit $9";
 
 fn like(text: &str) -> String {
     let escaped = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
@@ -347,4 +345,26 @@ pub async fn provenance(conn: &mut PgConnection, id: SampleId) -> Result<Vec<(St
         ("half".into(), row.try_get("half")?),
         ("generation".into(), row.try_get("generation")?),
     ])
+}
+
+/// Users of runs with samples that no judge has seen.
+///
+/// # Errors
+/// The database's.
+pub async fn with_unjudged(conn: &mut PgConnection) -> Result<Vec<(GenerationId, i64)>> {
+    let pairs: Vec<(Uuid, i64)> = sqlx::query_as(
+        "select distinct generation_id, user_id from samples
+         where not judged and generation_id is not null and user_id is not null order by 1, 2",
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(pairs.into_iter().map(|(generation, user)| (GenerationId(generation), user)).collect())
+}
+
+/// Samples judged so far.
+///
+/// # Errors
+/// The database's.
+pub async fn judged(conn: &mut PgConnection) -> Result<i64> {
+    Ok(sqlx::query_scalar("select count(*) from samples where judged").fetch_one(conn).await?)
 }

@@ -1,0 +1,243 @@
+//! The worker: claims jobs, renews their leases, runs them, and decides what a failure means.
+
+use crate::exports::ExportsService;
+use crate::generation::{GenerateArgs, Generator};
+use crate::judging::Judge;
+use concord_domain::JobId;
+use concord_domain::ports::ModelError;
+use concord_store::StoreError;
+use concord_store::jobs::{self, Claimed};
+use sqlx::PgPool;
+use std::time::Duration;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+const LEASE_SECONDS: i32 = 60;
+const RENEW_EVERY: Duration = Duration::from_secs(15);
+const IDLE: Duration = Duration::from_millis(500);
+/// Kinds that need a model: run one at a time, as the model does.
+pub const MODEL_KINDS: [&str; 3] = ["generate", "judge", "rationale"];
+/// Kinds that need none: never wait for a model.
+pub const LIGHT_KINDS: [&str; 1] = ["export"];
+
+/// Why a job did not finish, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
+pub struct JobError {
+    /// In words a person can act on.
+    pub why: String,
+    /// Try again after so many seconds; `None`: never.
+    pub again_after: Option<i32>,
+    /// Whether the try counts: waiting for a part that is missing does not.
+    pub counted: bool,
+}
+
+impl JobError {
+    /// Never again.
+    pub fn give_up(why: impl Into<String>) -> Self {
+        Self { why: why.into(), again_after: None, counted: true }
+    }
+
+    /// Again after so many seconds; the try counts.
+    pub fn again(seconds: i32, why: impl Into<String>) -> Self {
+        Self { why: why.into(), again_after: Some(seconds), counted: true }
+    }
+}
+
+impl From<StoreError> for JobError {
+    fn from(error: StoreError) -> Self {
+        Self::again(5, error.to_string())
+    }
+}
+
+impl From<sqlx::Error> for JobError {
+    fn from(error: sqlx::Error) -> Self {
+        StoreError::from(error).into()
+    }
+}
+
+impl From<ModelError> for JobError {
+    fn from(error: ModelError) -> Self {
+        let why = error.to_string();
+        match error {
+            // The weights may be put in place at any time: wait for them for as long as it takes.
+            ModelError::Unavailable { .. } => Self { why, again_after: Some(30), counted: false },
+            ModelError::Overloaded => Self { why, again_after: Some(5), counted: false },
+            ModelError::BadRequest(_) => Self::give_up(why),
+            ModelError::Failed(_) => Self::again(10, why),
+        }
+    }
+}
+
+impl From<concord_pipeline::PipelineError> for JobError {
+    fn from(error: concord_pipeline::PipelineError) -> Self {
+        Self::again(1, error.to_string())
+    }
+}
+
+/// Says how far a job is, to whoever looks.
+#[derive(Debug, Clone)]
+pub struct Progress {
+    pool: PgPool,
+    id: JobId,
+}
+
+impl Progress {
+    /// Steps done, steps in all, and what it is doing now. A lost message is no reason to stop.
+    pub async fn say(&self, done: i64, total: i64, message: &str) {
+        let said = match self.pool.acquire().await {
+            Ok(mut conn) => jobs::progress(&mut conn, self.id, done, total, message).await,
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = said {
+            tracing::warn!(job = %self.id, %error, "progress was not stored");
+        }
+    }
+}
+
+/// Runs jobs of some kinds until told to stop.
+#[derive(Clone)]
+pub struct Worker {
+    /// The database.
+    pub pool: PgPool,
+    /// Runs `generate`.
+    pub generator: Generator,
+    /// Runs `judge` and `rationale`.
+    pub judge: Judge,
+    /// Runs `export`.
+    pub exports: ExportsService,
+}
+
+impl Worker {
+    /// Claims and runs until `stop` turns true; the job at hand is put back then.
+    pub async fn run(&self, kinds: &[&str], mut stop: watch::Receiver<bool>) {
+        let owner = Uuid::now_v7();
+        while !*stop.borrow() {
+            let claimed = match self.pool.acquire().await {
+                Ok(mut conn) => jobs::claim(&mut conn, owner, kinds, LEASE_SECONDS).await,
+                Err(error) => Err(error.into()),
+            };
+            match claimed {
+                Ok(Some(job)) => self.run_one(owner, &job, stop.clone()).await,
+                Ok(None) => pause(IDLE, &mut stop).await,
+                Err(error) => {
+                    tracing::warn!(%error, "jobs cannot be claimed; trying again");
+                    pause(IDLE * 4, &mut stop).await;
+                }
+            }
+        }
+    }
+
+    /// Runs until no job of these kinds is left.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn drain(&self, kinds: &[&str], stop: watch::Receiver<bool>) -> Result<(), StoreError> {
+        let owner = Uuid::now_v7();
+        loop {
+            let mut conn = self.pool.acquire().await?;
+            let claimed = jobs::claim(&mut conn, owner, kinds, LEASE_SECONDS).await?;
+            let pending = if claimed.is_none() { jobs::pending(&mut conn, kinds).await? } else { 1 };
+            drop(conn);
+            match claimed {
+                Some(job) => self.run_one(owner, &job, stop.clone()).await,
+                None if pending == 0 || *stop.borrow() => return Ok(()),
+                None => tokio::time::sleep(IDLE).await,
+            }
+        }
+    }
+
+    async fn run_one(&self, owner: Uuid, job: &Claimed, mut stop: watch::Receiver<bool>) {
+        let progress = Progress { pool: self.pool.clone(), id: job.id };
+        let outcome = tokio::select! {
+            outcome = self.dispatch(job, &progress) => Some(outcome),
+            () = self.hold(owner, job.id) => None,
+            _ = stop.wait_for(|stop| *stop) => {
+                Some(Err(JobError { why: "stopped; goes on with the next start".into(), again_after: Some(0), counted: false }))
+            }
+        };
+        let Some(outcome) = outcome else {
+            tracing::info!(job = %job.id, kind = job.kind, "job was cancelled or taken over");
+            return;
+        };
+        if let Err(error) = self.settle(owner, job, outcome).await {
+            tracing::warn!(job = %job.id, %error, "the outcome was not stored; the lease will run out");
+        }
+    }
+
+    async fn dispatch(&self, job: &Claimed, progress: &Progress) -> Result<(), JobError> {
+        if job.attempt > job.max_attempts {
+            return Err(JobError::give_up("its worker died on every try"));
+        }
+        match job.kind.as_str() {
+            "generate" => self.generator.run(args(job)?, progress).await,
+            "judge" => self.judge.run(args(job)?, progress).await,
+            "rationale" => self.judge.rationales(args(job)?).await,
+            "export" => self.exports.run(args(job)?).await,
+            other => Err(JobError::give_up(format!("unknown kind of job {other}"))),
+        }
+    }
+
+    /// Renews the lease; returns when the job is no longer ours.
+    async fn hold(&self, owner: Uuid, id: JobId) {
+        loop {
+            tokio::time::sleep(RENEW_EVERY).await;
+            let renewed = match self.pool.acquire().await {
+                Ok(mut conn) => jobs::renew(&mut conn, id, owner, LEASE_SECONDS).await,
+                Err(error) => Err(error.into()),
+            };
+            match renewed {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => tracing::warn!(job = %id, %error, "the lease was not renewed; trying again"),
+            }
+        }
+    }
+
+    async fn settle(
+        &self,
+        owner: Uuid,
+        job: &Claimed,
+        outcome: Result<(), JobError>,
+    ) -> Result<(), StoreError> {
+        let mut conn = self.pool.acquire().await?;
+        match outcome {
+            Ok(()) => jobs::finish(&mut conn, job.id, owner).await,
+            Err(JobError { why, again_after: Some(seconds), counted })
+                if !counted || job.attempt < job.max_attempts =>
+            {
+                tracing::warn!(job = %job.id, kind = job.kind, attempt = job.attempt, %why, "job will be tried again");
+                jobs::retry(&mut conn, job.id, owner, seconds, counted, &why).await
+            }
+            Err(JobError { why, .. }) => {
+                tracing::error!(job = %job.id, kind = job.kind, %why, "job failed");
+                jobs::fail(&mut conn, job.id, owner, &why).await?;
+                drop(conn);
+                self.tell_failed(job, &why).await;
+                Ok(())
+            }
+        }
+    }
+
+    /// What a final failure changes: the generation says so, and unjudged samples go to people anyway.
+    async fn tell_failed(&self, job: &Claimed, why: &str) {
+        let Ok(args) = args::<GenerateArgs>(job) else { return };
+        let told = match job.kind.as_str() {
+            "generate" => self.generator.failed(args, why).await,
+            "judge" => self.judge.failed(args).await,
+            _ => Ok(()),
+        };
+        if let Err(error) = told {
+            tracing::warn!(job = %job.id, %error, "the failure was not recorded");
+        }
+    }
+}
+
+fn args<T: serde::de::DeserializeOwned>(job: &Claimed) -> Result<T, JobError> {
+    serde_json::from_value(job.args.clone())
+        .map_err(|error| JobError::give_up(format!("bad arguments: {error}")))
+}
+
+async fn pause(time: Duration, stop: &mut watch::Receiver<bool>) {
+    let _ = tokio::time::timeout(time, stop.wait_for(|stop| *stop)).await;
+}

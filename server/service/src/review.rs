@@ -1,0 +1,327 @@
+//! Review: lease, label blind, reveal, revise. Nothing here reads a verdict before the blind answer of
+//! the same person is stored.
+
+use crate::error::OrInternal;
+use async_trait::async_trait;
+use concord_domain::api::{self, Result};
+use concord_domain::{
+    Actor, Answer, Assignment, AssignmentId, Capability, Error, LabelId, LabelRecord, MyProgress, Phase,
+    Programme, Reveal, Reviewed, Rubric, Submission, Submitted,
+};
+use concord_store::review::{AssignmentRow, NewSubmission};
+use concord_store::{events, review, rubrics, samples, verdicts};
+use sha2::{Digest, Sha256};
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+/// The review use cases.
+#[derive(Debug, Clone)]
+pub struct ReviewService {
+    pool: PgPool,
+}
+
+impl ReviewService {
+    /// On this database.
+    #[must_use]
+    pub fn new(pool: PgPool) -> Self {
+        Self { pool }
+    }
+}
+
+#[async_trait]
+impl api::Review for ReviewService {
+    async fn next(&self, actor: &Actor, task: Option<&str>, count: u32) -> Result<Vec<Assignment>> {
+        actor.require(Capability::Review)?;
+        if !(1..=4).contains(&count) {
+            return Err(Error::invalid("count", "between 1 and 4"));
+        }
+        let mut tx = self.pool.begin().await.or_internal()?;
+        review::expire(&mut tx).await.or_internal()?;
+        let mut rows = review::held(&mut tx, actor.account, task, i64::from(count)).await.or_internal()?;
+        let ids: Vec<_> = (rows.len()..count as usize).map(|_| AssignmentId(Uuid::now_v7())).collect();
+        if !ids.is_empty() {
+            rows.extend(review::lease(&mut tx, actor.account, task, &ids).await.or_internal()?);
+        }
+        let assignments = assignments(&mut tx, rows).await?;
+        tx.commit().await.or_internal()?;
+        Ok(assignments)
+    }
+
+    async fn submit(
+        &self,
+        actor: &Actor,
+        id: AssignmentId,
+        key: &str,
+        submission: Submission,
+    ) -> Result<Submitted> {
+        actor.require(Capability::Review)?;
+        check_bounds(key, &submission)?;
+        let hash = body_hash(&submission)?;
+        let mut tx = self.pool.begin().await.or_internal()?;
+        let row = owned(&mut tx, actor, id).await?;
+        if let Some((stored, labels)) = review::submission_by_key(&mut tx, id, key).await.or_internal()? {
+            return if stored == hash {
+                Ok(Submitted { labels: labels.into_iter().map(LabelId).collect() })
+            } else {
+                Err(Error::invalid("Idempotency-Key", "was used with another body"))
+            };
+        }
+        let row = admit(&mut tx, actor, row, submission.phase).await?;
+        let loaded = load_one(&mut tx, &row).await?;
+        let rubric =
+            rubrics::version(&mut tx, &loaded.sample.task, &loaded.rubric_version).await.or_internal()?;
+        let answers = check_answers(&rubric, &submission.answers)?;
+        let labels: Vec<(Uuid, &str, &str, bool)> = answers
+            .iter()
+            .map(|(criterion, label, pass)| (Uuid::now_v7(), *criterion, *label, *pass))
+            .collect();
+        let new = NewSubmission {
+            id: Uuid::now_v7(),
+            assignment: &row,
+            account: actor.account,
+            phase: submission.phase,
+            key,
+            body_hash: &hash,
+            comment: submission.comment.as_deref().map(str::trim).filter(|text| !text.is_empty()),
+            seconds: submission.seconds,
+            task: &loaded.sample.task,
+            rubric_version: &loaded.rubric_version,
+            labels: &labels,
+        };
+        review::insert_submission(&mut tx, &new).await.or_internal()?;
+        tx.commit().await.or_internal()?;
+        Ok(Submitted { labels: labels.iter().map(|label| LabelId(label.0)).collect() })
+    }
+
+    async fn reveal(&self, actor: &Actor, id: AssignmentId) -> Result<Reveal> {
+        actor.require(Capability::Review)?;
+        let mut tx = self.pool.begin().await.or_internal()?;
+        let row = owned(&mut tx, actor, id).await?;
+        if row.state != "submitted" {
+            return Err(Error::conflict(
+                "not_submitted",
+                "the blind answers are not stored yet: submit them first",
+            ));
+        }
+        review::log_views(&mut tx, actor.account, &[row.sample]).await.or_internal()?;
+        if !row.revealed {
+            review::mark_revealed(&mut tx, id).await.or_internal()?;
+            let detail = serde_json::json!({"sample": row.sample});
+            events::append(&mut tx, Some(actor.account), "reveal", &id.to_string(), &detail)
+                .await
+                .or_internal()?;
+        }
+        let verdicts = verdicts::of_sample(&mut tx, row.sample).await.or_internal()?;
+        tx.commit().await.or_internal()?;
+        Ok(Reveal { verdicts })
+    }
+
+    async fn skip(&self, actor: &Actor, id: AssignmentId, reason: &str) -> Result<()> {
+        actor.require(Capability::Review)?;
+        let reason = reason.trim();
+        if reason.is_empty() || reason.chars().count() > 500 {
+            return Err(Error::invalid("reason", "1 to 500 characters"));
+        }
+        let mut tx = self.pool.begin().await.or_internal()?;
+        let row = owned(&mut tx, actor, id).await?;
+        match row.state.as_str() {
+            "leased" => review::release(&mut tx, &row, "skipped", Some(reason)).await.or_internal()?,
+            "submitted" => {
+                return Err(Error::conflict("already_submitted", "this sample is labelled already"));
+            }
+            _ => return Ok(()),
+        }
+        tx.commit().await.or_internal()
+    }
+
+    async fn reopen(&self, actor: &Actor, id: AssignmentId) -> Result<(Assignment, Vec<Answer>)> {
+        actor.require(Capability::Review)?;
+        let mut tx = self.pool.begin().await.or_internal()?;
+        let row = owned(&mut tx, actor, id).await?;
+        let answers = review::own_answers(&mut tx, actor.account, row.sample).await.or_internal()?;
+        let assignment = assignments(&mut tx, vec![row]).await?.pop();
+        Ok((assignment.ok_or_else(|| Error::not_found("assignment"))?, answers))
+    }
+
+    async fn recent(&self, actor: &Actor, limit: u32) -> Result<Vec<Reviewed>> {
+        actor.require(Capability::Review)?;
+        let mut conn = self.pool.acquire().await.or_internal()?;
+        review::recent(&mut conn, actor.account, i64::from(limit.min(100))).await.or_internal()
+    }
+
+    async fn labels(
+        &self,
+        actor: &Actor,
+        task: Option<&str>,
+        after: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<LabelRecord>> {
+        actor.require(Capability::ReadAll)?;
+        let mut tx = self.pool.begin().await.or_internal()?;
+        let limit = i64::from(limit.min(10_000));
+        let records = review::label_log(&mut tx, task, after.unwrap_or(0), limit).await.or_internal()?;
+        // Who has read other people's answers on a sample is never given it blind.
+        let samples: Vec<_> = records.iter().map(|record| record.sample_id).collect();
+        review::log_views(&mut tx, actor.account, &samples).await.or_internal()?;
+        tx.commit().await.or_internal()?;
+        Ok(records)
+    }
+
+    async fn rubric(&self, actor: &Actor, task: &str) -> Result<Rubric> {
+        actor.require(Capability::ReadOwn)?;
+        let mut conn = self.pool.acquire().await.or_internal()?;
+        rubrics::current(&mut conn, task).await.or_internal()?.ok_or_else(|| Error::not_found("rubric"))
+    }
+
+    async fn progress(&self, actor: &Actor) -> Result<MyProgress> {
+        actor.require(Capability::ReadOwn)?;
+        let mut conn = self.pool.acquire().await.or_internal()?;
+        review::progress(&mut conn, actor.account).await.or_internal()
+    }
+
+    async fn programme(&self, actor: &Actor, task: &str) -> Result<Programme> {
+        actor.require(Capability::ReadAll)?;
+        let mut conn = self.pool.acquire().await.or_internal()?;
+        review::programme(&mut conn, task).await.or_internal()?.ok_or_else(|| Error::not_found("task"))
+    }
+
+    async fn set_programme(&self, actor: &Actor, task: &str, programme: Programme) -> Result<Programme> {
+        actor.require(Capability::ManageProgramme)?;
+        check_programme(&programme)?;
+        let mut tx = self.pool.begin().await.or_internal()?;
+        if !review::set_programme(&mut tx, task, &programme).await.or_internal()? {
+            return Err(Error::not_found("task"));
+        }
+        let detail = serde_json::json!(programme);
+        events::append(&mut tx, Some(actor.account), "programme", task, &detail).await.or_internal()?;
+        tx.commit().await.or_internal()?;
+        Ok(programme)
+    }
+}
+
+/// The assignment, locked; another's is not there.
+async fn owned(conn: &mut PgConnection, actor: &Actor, id: AssignmentId) -> Result<AssignmentRow> {
+    review::lock(conn, actor.account, id).await.or_internal()?.ok_or_else(|| Error::not_found("assignment"))
+}
+
+/// Whether this phase may be stored now. A late blind answer is taken while a slot is free, even after its
+/// lease lapsed; who has seen the verdicts can no longer answer blind.
+async fn admit(
+    conn: &mut PgConnection,
+    actor: &Actor,
+    row: AssignmentRow,
+    phase: Phase,
+) -> Result<AssignmentRow> {
+    match (phase, row.state.as_str()) {
+        (Phase::Blind, "submitted") => Err(Error::conflict(
+            "already_submitted",
+            "your blind answers are stored already: revise them after the reveal",
+        )),
+        (Phase::Blind, state) => {
+            if review::has_seen(conn, actor.account, row.sample).await.or_internal()? {
+                return Err(Error::conflict(
+                    "already_seen",
+                    "you have seen this sample's verdicts, so it cannot be labelled blind",
+                ));
+            }
+            if state != "leased" && !review::retake(conn, actor.account, &row).await.or_internal()? {
+                return Err(Error::conflict(
+                    "overlap_full",
+                    "other people have labelled this sample meanwhile: your answer is not needed",
+                ));
+            }
+            Ok(row)
+        }
+        (Phase::Revised, "submitted") if row.revealed => Ok(row),
+        (Phase::Revised, _) => {
+            Err(Error::conflict("not_revealed", "answer blind and look at the verdicts first"))
+        }
+    }
+}
+
+async fn load_one(conn: &mut PgConnection, row: &AssignmentRow) -> Result<samples::Loaded> {
+    samples::load(conn, &[row.sample]).await.or_internal()?.pop().ok_or_else(|| Error::not_found("sample"))
+}
+
+/// Assignments with what a person needs to answer them.
+async fn assignments(conn: &mut PgConnection, rows: Vec<AssignmentRow>) -> Result<Vec<Assignment>> {
+    let ids: Vec<_> = rows.iter().map(|row| row.sample).collect();
+    let loaded = samples::load(conn, &ids).await.or_internal()?;
+    let mut assignments = Vec::with_capacity(rows.len());
+    for (row, loaded) in rows.into_iter().zip(loaded) {
+        let rubric =
+            rubrics::version(conn, &loaded.sample.task, &loaded.rubric_version).await.or_internal()?;
+        assignments.push(Assignment {
+            id: row.id,
+            sample: loaded.sample,
+            rubric,
+            lease_expires_at: row.lease_expires_at,
+        });
+    }
+    Ok(assignments)
+}
+
+fn check_bounds(key: &str, submission: &Submission) -> Result<()> {
+    if key.is_empty() || key.len() > 200 || !key.chars().all(|c| c.is_ascii_graphic()) {
+        return Err(Error::invalid("Idempotency-Key", "1 to 200 visible ASCII characters"));
+    }
+    if submission.comment.as_ref().is_some_and(|text| text.chars().count() > 4000 || text.contains('\0')) {
+        return Err(Error::invalid("comment", "at most 4000 characters, no NUL"));
+    }
+    if submission.seconds.is_some_and(|s| !s.is_finite() || !(0.0..=86_400.0).contains(&s)) {
+        return Err(Error::invalid("seconds", "between 0 and 86400"));
+    }
+    Ok(())
+}
+
+/// One answer a criterion, in rubric order: criterion, label, pass.
+fn check_answers<'a>(rubric: &'a Rubric, answers: &'a [Answer]) -> Result<Vec<(&'a str, &'a str, bool)>> {
+    for (place, answer) in answers.iter().enumerate() {
+        let field = format!("answers[{place}].criterion");
+        if rubric.criterion(&answer.criterion).is_none() {
+            return Err(Error::invalid(
+                field,
+                format!("{} is not a criterion of {}", answer.criterion, rubric.task),
+            ));
+        }
+        if answers[..place].iter().any(|other| other.criterion == answer.criterion) {
+            return Err(Error::invalid(field, format!("{} is answered twice", answer.criterion)));
+        }
+    }
+    rubric
+        .criteria
+        .iter()
+        .map(|criterion| {
+            let answer = answers
+                .iter()
+                .find(|answer| answer.criterion == criterion.name)
+                .ok_or_else(|| Error::invalid("answers", format!("{} is missing", criterion.name)))?;
+            let label = criterion.label(&answer.label).ok_or_else(|| {
+                let known: Vec<&str> = criterion.labels.iter().map(|label| label.name.as_str()).collect();
+                Error::invalid(
+                    "answers",
+                    format!("{}: {} is none of {}", criterion.name, answer.label, known.join(", ")),
+                )
+            })?;
+            Ok((criterion.name.as_str(), label.name.as_str(), label.pass))
+        })
+        .collect()
+}
+
+fn check_programme(programme: &Programme) -> Result<()> {
+    if !(1..=20).contains(&programme.overlap) {
+        return Err(Error::invalid("overlap", "between 1 and 20"));
+    }
+    if !(5..=86_400).contains(&programme.lease_seconds) {
+        return Err(Error::invalid("lease_seconds", "between 5 and 86400"));
+    }
+    if !(0.0..=0.5).contains(&programme.gold_rate) {
+        return Err(Error::invalid("gold_rate", "between 0 and 0.5"));
+    }
+    Ok(())
+}
+
+fn body_hash(submission: &Submission) -> Result<Vec<u8>> {
+    let body = serde_json::to_vec(submission).map_err(|error| crate::error::internal(&error))?;
+    Ok(Sha256::digest(body).to_vec())
+}

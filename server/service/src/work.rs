@@ -1,0 +1,172 @@
+//! The home page, and starting and watching slow work.
+
+use crate::error::{OrInternal, of_model};
+use crate::generation::{self, GenerateArgs};
+use crate::models::Models;
+use async_trait::async_trait;
+use concord_agreement::wilson95;
+use concord_domain::api::{self, Result};
+use concord_domain::{
+    Actor, Capability, Error, Generation, GenerationId, GenerationRequest, Job, JobId, LeadOverview,
+    Overview, Proportion, TaskCounts,
+};
+use concord_store::{events, generations, jobs, overview, review, users};
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+/// A user needs so many reliable behaviours for an interest to show.
+const MIN_RELIABLE: i64 = 5;
+
+/// Work use cases.
+#[derive(Clone)]
+pub struct WorkService {
+    pool: PgPool,
+    models: Models,
+}
+
+impl WorkService {
+    /// On this database and these models.
+    #[must_use]
+    pub fn new(pool: PgPool, models: Models) -> Self {
+        Self { pool, models }
+    }
+
+    async fn lead_overview(&self, conn: &mut PgConnection) -> Result<LeadOverview> {
+        let (users, items, behaviours) = overview::logs(conn).await.or_internal()?;
+        let tasks = overview::tasks(conn).await.or_internal()?.into_iter().map(task_counts).collect();
+        Ok(LeadOverview {
+            users,
+            items,
+            behaviours,
+            tasks,
+            generation: generations::list(conn, None, 1).await.or_internal()?.pop(),
+            jobs: jobs::recent(conn, 8).await.or_internal()?,
+            model_trouble: self.models.trouble().await,
+        })
+    }
+}
+
+#[async_trait]
+impl api::Work for WorkService {
+    async fn overview(&self, actor: &Actor) -> Result<Overview> {
+        actor.require(Capability::ReadOwn)?;
+        let mut conn = self.pool.acquire().await.or_internal()?;
+        let mine = review::progress(&mut conn, actor.account).await.or_internal()?;
+        let lead = if actor.role.can(Capability::ReadAll) {
+            Some(self.lead_overview(&mut conn).await?)
+        } else {
+            None
+        };
+        Ok(Overview { mine, lead })
+    }
+
+    async fn generate(&self, actor: &Actor, request: GenerationRequest) -> Result<Generation> {
+        actor.require(Capability::Generate)?;
+        check(&request)?;
+        let model = self.models.generator.info().await.map_err(of_model)?;
+        let mut tx = self.pool.begin().await.or_internal()?;
+        let drawn = draw(&mut tx, &request).await?;
+        let id = GenerationId(Uuid::now_v7());
+        let prompts = generation::prompt_versions().or_internal()?;
+        let new = generations::NewGeneration {
+            id,
+            request: &request,
+            model: &model,
+            prompts: &prompts,
+            created_by: Some(actor.account),
+        };
+        generations::insert(&mut tx, &new, &drawn).await.or_internal()?;
+        for user in &drawn {
+            let job = GenerateArgs { generation: id, user: *user }.generate_job(Some(actor.account));
+            jobs::enqueue(&mut tx, &job).await.or_internal()?;
+        }
+        let detail = serde_json::json!({"users": drawn.len(), "model": model.name});
+        events::append(&mut tx, Some(actor.account), "generate", &id.to_string(), &detail)
+            .await
+            .or_internal()?;
+        let generation = generations::list(&mut tx, Some(id), 1).await.or_internal()?.pop();
+        tx.commit().await.or_internal()?;
+        generation.ok_or_else(|| Error::not_found("generation"))
+    }
+
+    async fn generation(&self, actor: &Actor, id: GenerationId) -> Result<Generation> {
+        actor.require(Capability::ReadAll)?;
+        let mut conn = self.pool.acquire().await.or_internal()?;
+        let found = generations::list(&mut conn, Some(id), 1).await.or_internal()?.pop();
+        found.ok_or_else(|| Error::not_found("generation"))
+    }
+
+    async fn generations(&self, actor: &Actor) -> Result<Vec<Generation>> {
+        actor.require(Capability::ReadAll)?;
+        let mut conn = self.pool.acquire().await.or_internal()?;
+        generations::list(&mut conn, None, 50).await.or_internal()
+    }
+
+    async fn jobs(&self, actor: &Actor) -> Result<Vec<Job>> {
+        actor.require(Capability::ReadAll)?;
+        let mut conn = self.pool.acquire().await.or_internal()?;
+        jobs::recent(&mut conn, 100).await.or_internal()
+    }
+
+    async fn cancel(&self, actor: &Actor, id: JobId) -> Result<()> {
+        actor.require(Capability::Generate)?;
+        let mut tx = self.pool.begin().await.or_internal()?;
+        if !jobs::cancel(&mut tx, id).await.or_internal()? {
+            return Err(Error::not_found("a job that has not ended"));
+        }
+        events::append(&mut tx, Some(actor.account), "cancel", &id.to_string(), &serde_json::json!({}))
+            .await
+            .or_internal()?;
+        tx.commit().await.or_internal()
+    }
+}
+
+fn check(request: &GenerationRequest) -> Result<()> {
+    let bounds = [
+        ("users", request.users, 1..=100_000),
+        ("interests", request.interests, 1..=20),
+        ("tags", request.tags, 1..=60),
+        ("explanations", request.explanations, 0..=50),
+    ];
+    for (field, value, range) in bounds {
+        if !range.contains(&value) {
+            return Err(Error::invalid(field, format!("between {} and {}", range.start(), range.end())));
+        }
+    }
+    Ok(())
+}
+
+async fn draw(conn: &mut PgConnection, request: &GenerationRequest) -> Result<Vec<i64>> {
+    let mut drawn = Vec::new();
+    for key in &request.user_keys {
+        let user = users::by_key(conn, key).await.or_internal()?;
+        drawn.push(user.ok_or_else(|| Error::invalid("user_keys", format!("no user {key}")))?.id);
+    }
+    if request.user_keys.is_empty() {
+        let n = i64::from(request.users);
+        let picked = users::pick_for_generation(conn, n, request.seed.cast_signed(), MIN_RELIABLE)
+            .await
+            .or_internal()?;
+        drawn.extend(picked.into_iter().map(|user| user.id));
+    }
+    if drawn.is_empty() {
+        return Err(Error::conflict(
+            "no_users",
+            format!(
+                "no user has {MIN_RELIABLE} reliable behaviours on titled items: import logs first, or run `concord demo`"
+            ),
+        ));
+    }
+    Ok(drawn)
+}
+
+fn task_counts(row: overview::TaskRow) -> TaskCounts {
+    let ci = wilson95(row.agreed.cast_unsigned(), row.compared.cast_unsigned());
+    TaskCounts {
+        task: row.task,
+        samples: row.samples,
+        judged: row.judged,
+        labelled: row.labelled,
+        agreement: Proportion { k: row.agreed, n: row.compared, ci },
+    }
+}
