@@ -50,7 +50,10 @@ pub fn compress(
 
 fn is_shown(behaviour: &Behaviour) -> bool {
     let named = behaviour.query.is_some()
-        || behaviour.item.as_ref().is_some_and(|item| item.title.as_ref().is_some_and(|t| !t.trim().is_empty()));
+        || behaviour
+            .item
+            .as_ref()
+            .is_some_and(|item| item.title.as_ref().is_some_and(|t| !t.trim().is_empty()));
     behaviour.kind.is_reliable() && named
 }
 
