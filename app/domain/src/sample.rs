@@ -95,7 +95,8 @@ pub struct SampleRowLead {
 
 /// Filters of the sample list; what is `None` does not filter.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
 pub struct SampleFilter {
     /// Task.
     pub task: Option<String>,

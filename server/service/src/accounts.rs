@@ -1,0 +1,192 @@
+//! Accounts: signing in and out, sessions, bearer tokens, and what the `account` command does.
+//!
+//! Secrets are random 256 bits, shown once and stored as SHA-256; passwords are argon2id. Whoever may
+//! reach the database from a shell may add accounts, so those methods take no actor.
+
+mod email;
+mod passwords;
+mod secrets;
+mod throttle;
+
+use crate::error::OrInternal;
+use async_trait::async_trait;
+use concord_domain::api::{self, Result};
+use concord_domain::{Account, AccountId, Actor, Error, Role};
+use concord_store::{accounts, events};
+use passwords::Passwords;
+use serde_json::json;
+use sqlx::PgPool;
+use throttle::Throttle;
+use uuid::Uuid;
+
+/// A session nobody used for so long has ended.
+const IDLE_SECONDS: i64 = 12 * 3600;
+/// A session ends so long after signing in, used or not.
+const ABSOLUTE_SECONDS: i64 = 14 * 24 * 3600;
+/// The address of the first account; it can be signed in with, not written to.
+const FIRST_ADMIN: &str = "admin@localhost";
+
+/// The account use cases.
+#[derive(Debug)]
+pub struct AccountsService {
+    pool: PgPool,
+    passwords: Passwords,
+    throttle: Throttle,
+}
+
+impl AccountsService {
+    /// On this database.
+    #[must_use]
+    pub fn new(pool: PgPool) -> Self {
+        Self { pool, passwords: Passwords::new(), throttle: Throttle::default() }
+    }
+
+    /// Adds an account; without a password it can only be used by token.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for the address or password, [`Error::Conflict`] if the address is taken.
+    pub async fn add_account(&self, email: &str, role: Role, password: Option<String>) -> Result<Account> {
+        let account = Account { id: AccountId(Uuid::now_v7()), email: email::parse(email)?, role };
+        let hash = match password {
+            Some(password) => Some(self.passwords.hash(password).await?),
+            None => None,
+        };
+        let mut tx = self.pool.begin().await.or_internal()?;
+        if !accounts::insert(&mut tx, &account, hash.as_deref()).await.or_internal()? {
+            return Err(Error::conflict("account_exists", "there is an account with that address already"));
+        }
+        let detail = json!({ "role": role.as_str() });
+        events::append(&mut tx, None, "account_added", &account.id.to_string(), &detail).await.or_internal()?;
+        tx.commit().await.or_internal()?;
+        Ok(account)
+    }
+
+    /// Issues a bearer token with the rights of the account; this is the only time it can be read.
+    ///
+    /// # Errors
+    /// [`Error::Internal`].
+    pub async fn issue_token(&self, account: AccountId) -> Result<String> {
+        let token = secrets::bearer_token();
+        let mut tx = self.pool.begin().await.or_internal()?;
+        accounts::insert_token(&mut tx, &secrets::hash(&token), account).await.or_internal()?;
+        events::append(&mut tx, None, "token_issued", &account.to_string(), &json!({})).await.or_internal()?;
+        tx.commit().await.or_internal()?;
+        Ok(token)
+    }
+
+    /// Sets a new password and ends every session of the account.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Invalid`] for the password.
+    pub async fn set_password(&self, email: &str, password: String) -> Result<Account> {
+        let account = self.find(email).await?.ok_or_else(|| Error::not_found("the account"))?;
+        let hash = self.passwords.hash(password).await?;
+        let mut tx = self.pool.begin().await.or_internal()?;
+        accounts::set_password(&mut tx, account.id, &hash).await.or_internal()?;
+        accounts::end_sessions(&mut tx, account.id).await.or_internal()?;
+        let subject = account.id.to_string();
+        events::append(&mut tx, None, "password_set", &subject, &json!({})).await.or_internal()?;
+        tx.commit().await.or_internal()?;
+        Ok(account)
+    }
+
+    /// The account with that address.
+    ///
+    /// # Errors
+    /// [`Error::Internal`].
+    pub async fn find(&self, email: &str) -> Result<Option<Account>> {
+        let mut conn = self.pool.acquire().await.or_internal()?;
+        let found = accounts::by_email(&mut conn, &email::normal(email)).await.or_internal()?;
+        Ok(found.map(|(account, _)| account))
+    }
+
+    /// Every account, by address.
+    ///
+    /// # Errors
+    /// [`Error::Internal`].
+    pub async fn list(&self) -> Result<Vec<Account>> {
+        let mut conn = self.pool.acquire().await.or_internal()?;
+        accounts::list(&mut conn).await.or_internal()
+    }
+
+    /// On the first run, adds an administrator and gives address and password, to be shown once.
+    ///
+    /// # Errors
+    /// [`Error::Internal`].
+    pub async fn ensure_first_admin(&self) -> Result<Option<(String, String)>> {
+        let mut conn = self.pool.acquire().await.or_internal()?;
+        if accounts::any(&mut conn).await.or_internal()? {
+            return Ok(None);
+        }
+        drop(conn);
+        let password = Self::new_password();
+        match self.add_account(FIRST_ADMIN, Role::Admin, Some(password.clone())).await {
+            Ok(account) => Ok(Some((account.email, password))),
+            // Another server, started at the same moment, was first: it has printed the password.
+            Err(Error::Conflict { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A random password of 20 letters and digits.
+    #[must_use]
+    pub fn new_password() -> String {
+        secrets::password()
+    }
+}
+
+#[async_trait]
+impl api::Accounts for AccountsService {
+    async fn sign_in(&self, email: &str, password: &str) -> Result<(Actor, String)> {
+        let email = email::normal(email);
+        self.throttle.attempt(&email)?;
+        let found = {
+            let mut conn = self.pool.acquire().await.or_internal()?;
+            accounts::by_email(&mut conn, &email).await.or_internal()?
+        };
+        let (account, hash) = found.map_or((None, None), |(account, hash)| (Some(account), hash));
+        let right = self.passwords.verify(password, hash).await?;
+        let Some(account) = account.filter(|_| right) else {
+            return Err(Error::WrongCredentials);
+        };
+        self.throttle.succeeded(&email);
+        let secret = secrets::session();
+        let mut tx = self.pool.begin().await.or_internal()?;
+        accounts::open_session(&mut tx, &secrets::hash(&secret), account.id, ABSOLUTE_SECONDS)
+            .await
+            .or_internal()?;
+        let subject = account.id.to_string();
+        events::append(&mut tx, Some(account.id), "signed_in", &subject, &json!({})).await.or_internal()?;
+        tx.commit().await.or_internal()?;
+        Ok((actor(account), secret))
+    }
+
+    async fn sign_out(&self, session_secret: &str) -> Result<()> {
+        let mut tx = self.pool.begin().await.or_internal()?;
+        let hash = secrets::hash(session_secret);
+        if let Some(id) = accounts::end_session(&mut tx, &hash).await.or_internal()? {
+            events::append(&mut tx, Some(id), "signed_out", &id.to_string(), &json!({})).await.or_internal()?;
+        }
+        tx.commit().await.or_internal()
+    }
+
+    async fn by_session(&self, session_secret: &str) -> Result<Option<Actor>> {
+        let mut conn = self.pool.acquire().await.or_internal()?;
+        let hash = secrets::hash(session_secret);
+        let account = accounts::by_session(&mut conn, &hash, IDLE_SECONDS).await.or_internal()?;
+        Ok(account.map(actor))
+    }
+
+    async fn by_token(&self, token: &str) -> Result<Option<Actor>> {
+        if !token.starts_with(secrets::TOKEN_PREFIX) {
+            return Ok(None);
+        }
+        let mut conn = self.pool.acquire().await.or_internal()?;
+        let account = accounts::by_token(&mut conn, &secrets::hash(token)).await.or_internal()?;
+        Ok(account.map(actor))
+    }
+}
+
+fn actor(account: Account) -> Actor {
+    Actor { account: account.id, email: account.email, role: account.role }
+}
