@@ -1,1 +1,193 @@
-//! Logs in.
+//! Intake: users, items and behaviours from files and requests, streamed in constant memory.
+//!
+//! A thread reads lines into batches ([`batch`]); each batch is one COPY and one transaction
+//! ([`load`]). Rows that cannot be used are rejects with line and reason; only what makes the whole
+//! file unusable is an error. The same rows again change nothing.
+
+mod batch;
+mod columns;
+mod copy;
+mod csv;
+mod encoding;
+mod error;
+mod json;
+mod lines;
+mod load;
+mod record;
+mod rejects;
+mod schema;
+mod source;
+mod table;
+mod text;
+mod times;
+
+pub use concord_store::behaviours::UnknownItems;
+pub use error::ImportError;
+pub use rejects::{Reject, RejectFile, RejectSink};
+pub use schema::schema;
+pub use source::{Source, open};
+pub use times::TimeUnit;
+
+use concord_domain::BehaviourKind;
+use serde::Serialize;
+use sqlx::{Connection, PgPool};
+use std::{
+    io::{BufReader, Read},
+    sync::{Arc, atomic::AtomicBool},
+};
+
+/// What is imported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// People in the logs.
+    Users,
+    /// The catalogue.
+    Items,
+    /// What users did.
+    Behaviours,
+}
+
+/// How it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// A JSON object a line.
+    Jsonl,
+    /// Comma-separated with a header.
+    Csv,
+    /// RecBole atomic files: tabs, and a header with types.
+    Recbole,
+    /// Taobao's UserBehavior.csv, without a header.
+    Taobao,
+}
+
+macro_rules! words {
+    ($name:ident: $($variant:ident = $word:literal),*) => {
+        impl $name {
+            /// Every one, as written in commands and addresses.
+            pub const WORDS: &'static [&'static str] = &[$($word),*];
+
+            /// The word in commands and addresses.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),* }
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = String;
+            fn from_str(word: &str) -> Result<Self, String> {
+                match word {
+                    $($word => Ok(Self::$variant),)*
+                    _ => Err(format!("{word:?} cannot be imported in this version; there are {}", Self::WORDS.join(", "))),
+                }
+            }
+        }
+    };
+}
+words!(Kind: Users = "users", Items = "items", Behaviours = "behaviours");
+words!(Format: Jsonl = "jsonl", Csv = "csv", Recbole = "recbole", Taobao = "taobao");
+
+/// The choices of an import.
+#[derive(Debug, Clone)]
+pub struct ImportOptions {
+    /// What is imported.
+    pub kind: Kind,
+    /// How it is written.
+    pub format: Format,
+    /// Kind of behaviours that do not say theirs; `None`: a purchase in tables, a reject in JSON lines.
+    pub behaviour: Option<BehaviourKind>,
+    /// Ratings below are not reliable feedback.
+    pub min_rating: f32,
+    /// What becomes of behaviours on items that the catalogue does not have.
+    pub unknown_items: UnknownItems,
+    /// Set to stop after the current batch.
+    pub stop: Arc<AtomicBool>,
+}
+
+impl ImportOptions {
+    /// The defaults for a kind and format.
+    #[must_use]
+    pub fn new(kind: Kind, format: Format) -> Self {
+        Self {
+            kind,
+            format,
+            behaviour: None,
+            min_rating: 4.0,
+            unknown_items: UnknownItems::Create,
+            stop: Arc::default(),
+        }
+    }
+
+    fn rejects_unknown_items(&self) -> bool {
+        self.unknown_items == UnknownItems::Reject
+    }
+}
+
+/// How far an import is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Rows of the file in the database or rejected.
+    pub lines: u64,
+    /// Rows counted as in [`ImportReport`].
+    pub rows: u64,
+    /// New ones.
+    pub new: u64,
+    /// Rejects.
+    pub rejected: u64,
+}
+
+/// What an import did. `rows` = `new` + `duplicate` + `rejected`; a sequence counts as its behaviours.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ImportReport {
+    /// Users, items or behaviours read.
+    pub rows: u64,
+    /// Rows that were not there before, or filled a row known by its key alone.
+    pub new: u64,
+    /// Rows that were there.
+    pub duplicate: u64,
+    /// Rows left out, each told to the reject sink.
+    pub rejected: u64,
+    /// Rows of the file.
+    pub lines: u64,
+    /// Behaviours on items without a catalogue entry.
+    pub unknown_items: u64,
+    /// The first three of them: line and item.
+    pub unknown_first: Vec<(u64, String)>,
+    /// How times were read; `None` where there are none.
+    pub time_unit: Option<TimeUnit>,
+    /// What else there is to know, in words.
+    pub notes: Vec<String>,
+    /// Stopped on request: what is counted is in, and the same import again doubles nothing.
+    pub interrupted: bool,
+}
+
+/// Imports everything the reader gives.
+///
+/// # Errors
+/// When the whole input is unusable, reading or writing fails. Batches committed before stay.
+pub async fn import<R: Read + Send + 'static>(
+    pool: &PgPool,
+    reader: R,
+    options: &ImportOptions,
+    rejects: &mut impl RejectSink,
+    progress: impl Fn(Progress),
+) -> Result<ImportReport, ImportError> {
+    // The loader may be slower than the parser: two batches ahead are the most that is held.
+    let (sender, messages) = tokio::sync::mpsc::channel(2);
+    let parser = options.clone();
+    // A thread of its own, not the runtime's: it may wait for standard input for ever, and nothing
+    // should wait for it when the import is stopped.
+    std::thread::Builder::new()
+        .name("import-parser".into())
+        .spawn(move || batch::read(BufReader::with_capacity(256 * 1024, reader), &parser, sender))
+        .map_err(|why| ImportError::Read { line: 0, why })?;
+    // A connection of its own, closed at the end, because temporary tables stay on it.
+    let conn = pool.acquire().await?.detach();
+    let report = ImportReport::default();
+    let mut loader = load::Loader { conn, options, rejects, progress, report };
+    let result = loader.run(messages).await;
+    let load::Loader { conn, report, .. } = loader;
+    // Closing tells PostgreSQL goodbye; if that fails the connection is gone anyway.
+    let _ = conn.close().await;
+    result.map(|()| report)
+}
