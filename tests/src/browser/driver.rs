@@ -89,7 +89,8 @@ fn driver_quit(host: &str, path: &str) {
     if let Ok(mut socket) = std::net::TcpStream::connect(host) {
         socket.set_read_timeout(Some(Duration::from_secs(10))).ok();
         write!(socket, "DELETE {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").ok();
-        socket.read(&mut [0; 64]).ok();
+        // The answer comes when the browser has ended.
+        socket.read_to_end(&mut Vec::new()).ok();
     }
 }
 

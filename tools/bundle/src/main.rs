@@ -11,6 +11,7 @@ mod optimise;
 mod report;
 mod stamp;
 mod styles;
+mod tables;
 
 use anyhow::{Context, Result};
 use std::fs;

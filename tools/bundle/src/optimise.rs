@@ -1,6 +1,6 @@
 //! From cargo's wasm to what a browser loads: wasm-bindgen in process, then `wasm-opt -Oz`.
 
-use crate::NAME;
+use crate::{NAME, tables};
 use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::path::Path;
@@ -48,6 +48,10 @@ pub(crate) fn wasm(compiled: &Path, pkg: &Path) -> Result<Sizes> {
         .status()
         .context("cannot start wasm-opt: apt-get install binaryen")?;
     ensure!(status.success(), "wasm-opt failed");
+
+    let mut mended = fs::read(&optimised)?;
+    tables::mend(&fs::read(&bound)?, &mut mended)?;
+    fs::write(&optimised, mended)?;
 
     let sizes = Sizes { compiled: size(compiled)?, bound: size(&bound)?, optimised: size(&optimised)? };
     fs::remove_file(bound)?;
