@@ -116,3 +116,7 @@ pub(crate) fn write_text(
     written.truncated = true;
     Ok(written)
 }
+
+#[cfg(test)]
+#[path = "decode_tests.rs"]
+mod tests;

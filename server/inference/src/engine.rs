@@ -224,7 +224,7 @@ impl LogitsSource for Reader<'_> {
 }
 
 /// Probability of the first of several logits among them.
-fn softmax_first(logits: &[f32]) -> Option<f64> {
+pub(crate) fn softmax_first(logits: &[f32]) -> Option<f64> {
     let first = f64::from(*logits.first()?);
     let total: f64 = logits.iter().map(|logit| (f64::from(*logit) - first).exp()).sum();
     let probability = 1.0 / total;

@@ -7,7 +7,7 @@ use llguidance::api::TopLevelGrammar;
 use llguidance::earley::SlicedBiasComputer;
 use llguidance::toktrie::{InferenceCapabilities, TokEnv};
 use llguidance::{Matcher, ParserFactory};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::schema::BoundedSchema;
 
@@ -55,7 +55,14 @@ impl Grammars {
     }
 
     fn compile(&self, schema: &Value) -> Result<Grammar, ModelError> {
-        let bounded = BoundedSchema::check(schema)?;
+        let mut bounded = BoundedSchema::check(schema)?;
+        // No filler white space; no \u escapes, which could spell half a surrogate pair.
+        bounded.schema["x-guidance"] = json!({
+            "whitespace_flexible": false,
+            "item_separator": ",",
+            "key_separator": ":",
+            "json_allowed_escapes": "nrbtf\"\\",
+        });
         let grammar = TopLevelGrammar::from_json_schema(bounded.schema);
         let matcher = Matcher::new(self.factory.create_parser(grammar));
         match matcher.get_error() {

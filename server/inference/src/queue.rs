@@ -51,6 +51,14 @@ impl<T> Queue<T> {
         Ok(())
     }
 
+    /// Drops the jobs that are no longer worth doing.
+    pub(crate) fn retain(&self, keep: impl Fn(&T) -> bool) {
+        let mut state = self.lock();
+        state.person.retain(&keep);
+        state.batch.retain(&keep);
+        state.low.retain(&keep);
+    }
+
     /// Waits for the next job, for as long as `patience` if there is one.
     pub(crate) fn pop(&self, patience: Option<Duration>) -> Popped<T> {
         let mut state = self.lock();

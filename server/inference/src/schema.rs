@@ -5,7 +5,7 @@
 //! enough to close any half-written document; constrained decoding begins to look at its budget there.
 
 use concord_domain::ports::ModelError;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// Keywords that are enforced or that say nothing about validity.
 const KNOWN: [&str; 19] = [
@@ -14,7 +14,7 @@ const KNOWN: [&str; 19] = [
     "$schema",
 ];
 
-/// A checked schema, ready for the grammar compiler.
+/// A checked schema.
 #[derive(Debug)]
 pub(crate) struct BoundedSchema {
     /// The schema with what is implied written out.
@@ -27,21 +27,10 @@ impl BoundedSchema {
     pub(crate) fn check(schema: &Value) -> Result<Self, ModelError> {
         let mut schema = schema.clone();
         let closing_bytes = closing_bytes(&mut schema, "$")?;
-        let Some(root) = schema.as_object_mut() else { return Err(refuse("$", "must be an object")) };
-        if !matches!(root.get("type").and_then(Value::as_str), Some("object" | "array")) {
+        if !matches!(schema.get("type").and_then(Value::as_str), Some("object" | "array")) {
             // A bare number at the root has no end of its own.
             return Err(refuse("$", "must have the type object or array"));
         }
-        // No filler white space; no \u escapes, which could spell half a surrogate pair.
-        root.insert(
-            "x-guidance".to_owned(),
-            json!({
-                "whitespace_flexible": false,
-                "item_separator": ",",
-                "key_separator": ":",
-                "json_allowed_escapes": "nrbtf\"\\",
-            }),
-        );
         Ok(Self { schema, closing_bytes })
     }
 }
@@ -134,6 +123,8 @@ fn integer(map: &Map<String, Value>, path: &str) -> Result<usize, ModelError> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn why(schema: Value) -> String {

@@ -89,8 +89,12 @@ impl<M: 'static> Worker<M> {
         work: impl FnOnce(&mut M, &dyn Fn() -> bool) -> Result<T, ModelError> + Send + 'static,
     ) -> Result<T, ModelError> {
         let (reply, answer) = oneshot::channel();
-        let job = Box::new(Task { work, reply });
-        self.queue.push(priority, job).map_err(|_| ModelError::Overloaded)?;
+        let job: Box<dyn Job<M>> = Box::new(Task { work, reply });
+        if let Err(job) = self.queue.push(priority, job) {
+            // Withdrawn jobs must not keep anybody out.
+            self.queue.retain(|job| job.wanted());
+            self.queue.push(priority, job).map_err(|_| ModelError::Overloaded)?;
+        }
         answer.await.unwrap_or_else(|_| Err(ModelError::Failed("the model is shutting down".to_owned())))
     }
 }
@@ -185,7 +189,7 @@ mod tests {
             Ok(())
         });
         let mut waiting = Box::pin(waiting);
-        assert!(futures_poll_once(&mut waiting).await);
+        assert!(is_pending(&mut waiting).await);
         let refused = worker.call(Priority::Person, |_, _| Ok(())).await;
         assert_eq!(refused, Err(ModelError::Overloaded));
         drop(waiting);
@@ -204,7 +208,7 @@ mod tests {
     }
 
     /// Polls once; whether the future is still pending.
-    async fn futures_poll_once<F: Future + Unpin>(future: &mut F) -> bool {
+    async fn is_pending<F: Future + Unpin>(future: &mut F) -> bool {
         std::future::poll_fn(|context| {
             std::task::Poll::Ready(std::pin::Pin::new(&mut *future).poll(context).is_pending())
         })
