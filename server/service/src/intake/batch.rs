@@ -130,9 +130,10 @@ impl<R: BufRead> Reader<R> {
             self.reading.row += 1;
             let start = self.lines.number;
             let record = match line {
-                Line::TooLong => {
-                    Err(Bad::row(format!("is longer than {} MiB, the longest line that is read", MAX_LINE >> 20)))
-                }
+                Line::TooLong => Err(Bad::row(format!(
+                    "is longer than {} MiB, the longest line that is read",
+                    MAX_LINE >> 20
+                ))),
                 Line::Whole => self.record()?,
             };
             match record {
@@ -155,7 +156,8 @@ impl<R: BufRead> Reader<R> {
             return Err(ImportError::Empty);
         }
         if self.lines.open && self.rejects.last().is_none_or(|reject| reject.line < self.lines.number) {
-            self.notes.push("the last line has no line end: if the file was cut, that row may be cut too".into());
+            self.notes
+                .push("the last line has no line end: if the file was cut, that row may be cut too".into());
         }
         self.send();
         Ok(())
@@ -180,7 +182,9 @@ impl<R: BufRead> Reader<R> {
                 while !complete {
                     match advance(lines)? {
                         None => return Ok(Err(Bad::row("opens a quote that is never closed"))),
-                        Some(Line::TooLong) => return Ok(Err(Bad::row("opens a quote around a line that is too long"))),
+                        Some(Line::TooLong) => {
+                            return Ok(Err(Bad::row("opens a quote around a line that is too long")));
+                        }
                         Some(Line::Whole) => {}
                     }
                     let Ok(line) = std::str::from_utf8(lines.bytes()) else {
@@ -223,7 +227,9 @@ impl<R: BufRead> Reader<R> {
 }
 
 fn json(line: &str, reading: &mut Reading) -> Result<Record, Bad> {
-    let Json::Object(fields) = serde_json::from_str(line).map_err(|why| Bad::row(format!("is not JSON: {why}")))? else {
+    let Json::Object(fields) =
+        serde_json::from_str(line).map_err(|why| Bad::row(format!("is not JSON: {why}")))?
+    else {
         return Err(Bad::row("is not a JSON object"));
     };
     let mut draft = Draft::default();

@@ -33,21 +33,30 @@ impl Column {
         let lower = name.to_ascii_lowercase();
         let word = lower.as_str();
         match (kind, word) {
-            (Kind::Users | Kind::Behaviours, "user" | "user_id" | "userid" | "uid" | "reviewerid") => Self::User,
-            (Kind::Items | Kind::Behaviours, "item" | "item_id" | "itemid" | "iid" | "asin" | "product_id") => {
-                Self::Item
+            (Kind::Users | Kind::Behaviours, "user" | "user_id" | "userid" | "uid" | "reviewerid") => {
+                Self::User
             }
+            (
+                Kind::Items | Kind::Behaviours,
+                "item" | "item_id" | "itemid" | "iid" | "asin" | "product_id",
+            ) => Self::Item,
             (Kind::Users, "profile") | (Kind::Items, "attributes") => Self::Pairs,
             (Kind::Users, _) => Self::Pair(name.to_owned()),
-            (Kind::Behaviours, "kind" | "behavior" | "behaviour" | "behavior_type" | "event" | "event_type" | "action") => {
-                Self::Did
-            }
+            (
+                Kind::Behaviours,
+                "kind" | "behavior" | "behaviour" | "behavior_type" | "event" | "event_type" | "action",
+            ) => Self::Did,
             (Kind::Behaviours, "query" | "keyword" | "search_query") => Self::Query,
-            (Kind::Behaviours, "at" | "time" | "timestamp" | "datetime" | "date" | "ts" | "unixreviewtime") => Self::At,
+            (
+                Kind::Behaviours,
+                "at" | "time" | "timestamp" | "datetime" | "date" | "ts" | "unixreviewtime",
+            ) => Self::At,
             (Kind::Behaviours, "position") => Self::Position,
             (Kind::Behaviours, "rating" | "score" | "stars" | "overall") => Self::Rating,
             (Kind::Behaviours, _) => Self::Ignored(name.to_owned()),
-            (Kind::Items, "title" | "name" | "item_title" | "item_name" | "product_name" | "movie_title") => Self::Title,
+            (Kind::Items, "title" | "name" | "item_title" | "item_name" | "product_name" | "movie_title") => {
+                Self::Title
+            }
             (Kind::Items, "category" | "categories" | "class" | "genre" | "genres") => Self::Category,
             (Kind::Items, "brand") => Self::Brand,
             (Kind::Items, "price") => Self::Price,
@@ -79,9 +88,10 @@ pub(super) fn check(kind: Kind, columns: &[Column], found: &str) -> Result<(), I
             (!thing).then_some("neither item nor query")
         }
     };
-    let twice = columns.iter().enumerate().find(|(place, column)| {
-        !matches!(column, Column::Ignored(_)) && columns[..*place].contains(column)
-    });
+    let twice = columns
+        .iter()
+        .enumerate()
+        .find(|(place, column)| !matches!(column, Column::Ignored(_)) && columns[..*place].contains(column));
     let why = match (missing, twice) {
         (Some(missing), _) => missing.to_owned(),
         (None, Some((place, _))) => format!("column {} means the same as one before it", place + 1),

@@ -85,7 +85,11 @@ impl CopyRows {
         self.field(Some([b"\x01", text.as_bytes()].concat()));
     }
 
-    #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "a field comes from a line of at most 1 MiB")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        reason = "a field comes from a line of at most 1 MiB"
+    )]
     fn field(&mut self, value: Option<impl AsRef<[u8]>>) {
         match value {
             None => self.bytes.extend((-1_i32).to_be_bytes()),

@@ -10,7 +10,11 @@ const SAMPLE: u64 = 64 * 1024;
 /// byte order mark if there is one.
 pub(super) fn checked<R: BufRead>(mut reader: R) -> Result<impl BufRead, ImportError> {
     let mut sample = Vec::new();
-    reader.by_ref().take(SAMPLE).read_to_end(&mut sample).map_err(|why| ImportError::Read { line: 0, why })?;
+    reader
+        .by_ref()
+        .take(SAMPLE)
+        .read_to_end(&mut sample)
+        .map_err(|why| ImportError::Read { line: 0, why })?;
     if sample.iter().all(u8::is_ascii_whitespace) && (sample.len() as u64) < SAMPLE {
         return Err(ImportError::Empty);
     }
@@ -42,7 +46,8 @@ fn suspect(sample: &[u8]) -> Option<&'static str> {
         bad += usize::from(!chunk.invalid().is_empty());
     }
     // The sample may end within a character.
-    bad -= usize::from(std::str::from_utf8(sample).is_err_and(|error| bad == 1 && error.error_len().is_none()));
+    bad -=
+        usize::from(std::str::from_utf8(sample).is_err_and(|error| bad == 1 && error.error_len().is_none()));
     // A few broken characters in UTF-8 text are rejects of their lines.
     (bad > good).then(|| if looks_like_gb18030(sample) { "GB18030" } else { "LATIN1" })
 }

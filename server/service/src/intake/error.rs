@@ -20,7 +20,9 @@ pub enum ImportError {
     #[error("the file is empty: no rows to import")]
     Empty,
     /// The file is not UTF-8.
-    #[error("the file is not UTF-8; it looks like {suspect}. Convert it first: iconv -f {suspect} -t UTF-8 FILE > FILE.utf8")]
+    #[error(
+        "the file is not UTF-8; it looks like {suspect}. Convert it first: iconv -f {suspect} -t UTF-8 FILE > FILE.utf8"
+    )]
     Encoding {
         /// What it looks like, as iconv calls it.
         suspect: &'static str,
@@ -68,7 +70,9 @@ pub enum ImportError {
     #[error("{0}")]
     Store(#[from] StoreError),
     /// The disk of the database is full; the batch was not committed.
-    #[error("no space left on the database's disk: free some and run the same command again; nothing is doubled")]
+    #[error(
+        "no space left on the database's disk: free some and run the same command again; nothing is doubled"
+    )]
     DatabaseFull,
     /// The parser thread ended without a word: a fault of ours.
     #[error("the parser stopped unexpectedly")]

@@ -102,9 +102,12 @@ impl<S: RejectSink, P: Fn(Progress)> Loader<'_, S, P> {
 
     /// Resolves and expands the sequences that were set aside.
     async fn sequences(&mut self) -> Result<(), ImportError> {
-        let (chunks, prefixes) = behaviours::resolve_sequences(&mut self.conn, EVENTS).await.map_err(refused)?;
+        let (chunks, prefixes) =
+            behaviours::resolve_sequences(&mut self.conn, EVENTS).await.map_err(refused)?;
         if prefixes > 0 {
-            self.report.notes.push(format!("{prefixes} rows are beginnings of longer rows of the same user and were left out"));
+            self.report.notes.push(format!(
+                "{prefixes} rows are beginnings of longer rows of the same user and were left out"
+            ));
         }
         for chunk in 0..chunks {
             if self.interrupted() {
@@ -122,7 +125,8 @@ impl<S: RejectSink, P: Fn(Progress)> Loader<'_, S, P> {
         let report = &mut self.report;
         for (line, reason) in &outcome.rejected {
             let line = line.unsigned_abs();
-            let text = texts.binary_search_by_key(&line, |(at, _)| *at).ok().map(|place| texts[place].1.clone());
+            let text =
+                texts.binary_search_by_key(&line, |(at, _)| *at).ok().map(|place| texts[place].1.clone());
             let reject = Reject { line, reason: reason.clone(), field: None, text: text.unwrap_or_default() };
             self.rejects.put(&reject).map_err(ImportError::Rejects)?;
         }
@@ -155,7 +159,11 @@ impl<S: RejectSink, P: Fn(Progress)> Loader<'_, S, P> {
 
     async fn transaction(&mut self, work: &Work<'_>) -> Result<(u64, Outcome), StoreError> {
         let mut tx = self.conn.begin().await?;
-        let unknown = if self.options.format == Format::Taobao { UnknownItems::Trust } else { self.options.unknown_items };
+        let unknown = if self.options.format == Format::Taobao {
+            UnknownItems::Trust
+        } else {
+            self.options.unknown_items
+        };
         let done = match (work, self.options.kind) {
             (Work::Sequences(chunk), _) => {
                 let (events, merged) = behaviours::merge_sequences(&mut tx, *chunk, unknown).await?;
@@ -163,7 +171,9 @@ impl<S: RejectSink, P: Fn(Progress)> Loader<'_, S, P> {
             }
             (Work::Rows(rows), Kind::Users) => (0, upserted("user", users::merge(&mut tx, rows).await?)),
             (Work::Rows(rows), Kind::Items) => (0, upserted("item", items::merge(&mut tx, rows).await?)),
-            (Work::Rows(rows), Kind::Behaviours) => (0, behaviours::merge(&mut tx, rows, unknown).await?.into()),
+            (Work::Rows(rows), Kind::Behaviours) => {
+                (0, behaviours::merge(&mut tx, rows, unknown).await?.into())
+            }
         };
         tx.commit().await?;
         Ok(done)
@@ -184,7 +194,9 @@ impl<S: RejectSink, P: Fn(Progress)> Loader<'_, S, P> {
             report.notes.push(format!("{} rows have no time; their order is kept", reading.untimed));
         }
         if reading.decoded > 0 {
-            report.notes.push(format!("HTML entities such as &amp; were decoded in {} texts", reading.decoded));
+            report
+                .notes
+                .push(format!("HTML entities such as &amp; were decoded in {} texts", reading.decoded));
         }
         if !reading.ignored.is_empty() {
             report.notes.push(format!("not used: {}", reading.ignored.join(", ")));

@@ -1,23 +1,24 @@
 //! A row put together from its fields, whatever the format, and checked.
 
-use super::{
-    Kind,
-    columns::Column,
-    error::Bad,
-    json::Json,
-    text,
-    times::Times,
-};
+use super::{Kind, columns::Column, error::Bad, json::Json, text, times::Times};
 use concord_domain::BehaviourKind;
 
 /// A checked row.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Record {
-    User { key: String, profile: Vec<(String, String)> },
+    User {
+        key: String,
+        profile: Vec<(String, String)>,
+    },
     Item(Item),
     Event(Event),
     /// Item keys in order, each followed by a space.
-    Sequence { user: String, kind: BehaviourKind, items: String, events: u64 },
+    Sequence {
+        user: String,
+        kind: BehaviourKind,
+        items: String,
+        events: u64,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -179,13 +180,18 @@ impl Draft {
             None => reading.did.unwrap_or(BehaviourKind::Purchase),
         };
         match (&self.item, &self.query) {
-            (Some(_), Some(_)) => return Err(Bad::row("names both an item and a query; it must be one of them")),
+            (Some(_), Some(_)) => {
+                return Err(Bad::row("names both an item and a query; it must be one of them"));
+            }
             (None, None) => return Err(Bad::row("names neither an item nor a query")),
             (Some(_), None) if kind == BehaviourKind::Search => {
                 return Err(Bad::field("query", "is missing: a search has a query, not an item"));
             }
             (None, Some(_)) if kind != BehaviourKind::Search => {
-                return Err(Bad::field("item", format!("is missing: a {} has an item, not a query", kind.as_str())));
+                return Err(Bad::field(
+                    "item",
+                    format!("is missing: a {} has an item, not a query", kind.as_str()),
+                ));
             }
             _ => {}
         }
@@ -193,7 +199,10 @@ impl Draft {
         let position = match self.position {
             Some(position) => Some(whole("position", position)?),
             // No times are made up: the order in the file is what is known.
-            None if at.is_none() => Some(i32::try_from(reading.row).map_err(|_| Bad::row("comes after more rows than have a position"))?),
+            None if at.is_none() => Some(
+                i32::try_from(reading.row)
+                    .map_err(|_| Bad::row("comes after more rows than have a position"))?,
+            ),
             None => None,
         };
         reading.timed += u64::from(at.is_some());
@@ -259,11 +268,9 @@ fn number(field: &str, value: Json) -> Result<Option<f64>, Bad> {
     if text.is_empty() {
         return Ok(None);
     }
-    text.parse::<f64>()
-        .ok()
-        .filter(|number| number.is_finite())
-        .map(Some)
-        .ok_or_else(|| Bad::field(field, format!("{:?} is not a finite number", text.chars().take(40).collect::<String>())))
+    text.parse::<f64>().ok().filter(|number| number.is_finite()).map(Some).ok_or_else(|| {
+        Bad::field(field, format!("{:?} is not a finite number", text.chars().take(40).collect::<String>()))
+    })
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "checked to be a whole number inside i32")]

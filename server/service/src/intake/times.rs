@@ -110,7 +110,8 @@ impl Times {
     }
 
     fn outside(&self, text: &str, unit: &str) -> Bad {
-        let latest = Timestamp::from_microsecond(self.latest).map_or_else(|_| String::new(), |t| t.to_string());
+        let latest =
+            Timestamp::from_microsecond(self.latest).map_or_else(|_| String::new(), |t| t.to_string());
         let day = latest.get(..10).unwrap_or_default();
         Bad::field("at", format!("{text} is outside 1995-01-01 to {day}, read as {unit}"))
     }
