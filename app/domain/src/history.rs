@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// A compressed history: lines newest first, each with the number that evidence cites.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct History {
     /// The day it is seen from; `None` where the log has no times.
