@@ -70,18 +70,25 @@ pub fn run(cli: Cli, config: Config) -> Result<Outcome> {
 impl Run {
     /// Gives the database to `work` and closes it whatever comes of that; a signal interrupts `work`.
     pub(crate) async fn with_database<T>(&self, work: impl AsyncFnOnce(&Database) -> Result<T>) -> Result<T> {
+        self.with_database_until_done(async |database| {
+            tokio::select! {
+                result = work(database) => result,
+                () = self.stop.cancelled() => bail!("interrupted"),
+            }
+        })
+        .await
+    }
+
+    /// The same for work that watches `stop` itself and has something to finish.
+    pub(crate) async fn with_database_until_done<T>(
+        &self,
+        work: impl AsyncFnOnce(&Database) -> Result<T>,
+    ) -> Result<T> {
         let database = cluster::open(&self.config).await?;
-        let result = tokio::select! {
-            result = work(&database) => result,
-            () = self.stop.cancelled() => interrupted(),
-        };
+        let result = work(&database).await;
         let closed = database.close().await;
         let value = result?;
         closed?;
         Ok(value)
     }
-}
-
-fn interrupted<T>() -> Result<T> {
-    bail!("interrupted")
 }
