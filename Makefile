@@ -1,12 +1,13 @@
 # What to type. Each target does its work in a script or a program; nothing is decided here.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help run test fmt
+.PHONY: help run test bench fmt
 
 help:
-	@echo 'make run    get what is missing, build, start on 127.0.0.1:3000 with the sample world'
-	@echo 'make test   formatting, lints, and every test'
-	@echo 'make fmt    format all code'
+	@echo 'make run            get what is missing, build, start on 127.0.0.1:3000 with the sample world'
+	@echo 'make test           formatting, lints, and every test'
+	@echo 'make bench [NAME]   measure: $(notdir $(basename $(wildcard tests/benches/*.py)))'
+	@echo 'make fmt            format all code'
 
 run:
 	@bash tools/setup.sh run
@@ -16,6 +17,14 @@ run:
 
 test:
 	@bash tools/test.sh
+
+# `make bench import` is one bench; the name behind it is not a target of its own.
+NAME := $(if $(filter bench,$(firstword $(MAKECMDGOALS))),$(word 2,$(MAKECMDGOALS)))
+$(if $(NAME),$(eval .PHONY: $(NAME))$(eval $(NAME): ; @:))
+bench:
+	@cargo build --quiet --locked --release -p concord-server
+	@for it in $(if $(NAME),tests/benches/$(NAME).py,$(wildcard tests/benches/*.py)); do \
+		echo "== $$(basename $$it .py)"; python3 "$$it" || exit 1; done
 
 fmt:
 	@cargo fmt --all
