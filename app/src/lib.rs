@@ -1,1 +1,33 @@
 //! What people see: pages, components and server functions.
+//!
+//! Knows the domain and its use-case traits, never the store, the services or a model. The server
+//! crate builds it with `ssr` and calls `shell` and [`App`]; the browser gets it with `hydrate`.
+
+#![expect(unreachable_pub, reason = "the component macro makes its functions pub wherever they are")]
+
+mod error;
+mod i18n;
+mod pages;
+mod review;
+mod routes;
+mod rpc;
+mod session;
+#[cfg(feature = "ssr")]
+mod shell;
+mod ui;
+
+pub use routes::App;
+#[cfg(feature = "ssr")]
+pub use shell::shell;
+
+/// Takes over the page that the server rendered, then says so with `<html data-hydrated>`.
+#[cfg(feature = "hydrate")]
+#[wasm_bindgen::prelude::wasm_bindgen]
+pub fn hydrate() {
+    use leptos::prelude::*;
+    console_error_panic_hook::set_once();
+    leptos::mount::hydrate_body(App);
+    if let Some(root) = document().document_element() {
+        root.set_attribute("data-hydrated", "").unwrap_or_default();
+    }
+}

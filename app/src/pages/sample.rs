@@ -1,0 +1,177 @@
+//! `/samples/{id}`: one sample with what it rests on, one's own answers, and for leads everything else.
+
+use crate::i18n::{moment, pages as w};
+use crate::pages::SignedIn;
+use crate::review::{SampleZone, UserZone};
+use crate::rpc::samples::get_sample;
+use crate::session::{use_lang, use_words};
+use crate::ui::{icon::Mark, notice::ErrorView};
+use concord_domain::{Answer, Error, PersonLabel, Phase, Rubric, SampleDetail, Verdict};
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::hooks::use_params_map;
+
+/// A sample's own page.
+#[component]
+pub(crate) fn SamplePage() -> impl IntoView {
+    let t = use_words();
+    view! {
+        <Title text=t(w::SAMPLE)/>
+        <div class="page">
+            <p class="small"><a href="/samples">"← " {t(w::BACK_TO_SAMPLES)}</a></p>
+            <h1>{t(w::SAMPLE)}</h1>
+            <SignedIn><Loaded/></SignedIn>
+        </div>
+    }
+}
+
+#[component]
+fn Loaded() -> impl IntoView {
+    let params = use_params_map();
+    let id = Memo::new(move |_| params.with(|params| params.get("id")).unwrap_or_default());
+    let sample = Resource::new(
+        move || id.get(),
+        |id| async move {
+            match id.parse() {
+                Ok(id) => get_sample(id).await,
+                Err(_) => Err(Error::not_found("sample").into()),
+            }
+        },
+    );
+    let view = move || {
+        Suspend::new(async move {
+            match sample.await {
+                Ok(detail) => view! { <Detail detail/> }.into_any(),
+                Err(error) => view! { <ErrorView error/> }.into_any(),
+            }
+        })
+    };
+    view! { <Suspense fallback=|| view! { <div class="card skeleton tall"></div> }>{view}</Suspense> }
+}
+
+#[component]
+fn Detail(detail: SampleDetail) -> impl IntoView {
+    let t = use_words();
+    let SampleDetail { sample, rubric, mine, verdicts, labels, provenance } = detail;
+    let verdicts = verdicts.map(|verdicts| view! { <Verdicts verdicts rubric=rubric.clone()/> });
+    let labels = labels.map(|labels| view! { <Labels labels rubric=rubric.clone()/> });
+    let provenance = provenance.map(|pairs| {
+        let pairs =
+            pairs.into_iter().map(|(name, value)| view! { <div><dt>{name}</dt><dd>{value}</dd></div> });
+        view! {
+            <section class="card" aria-labelledby="provenance">
+                <h2 id="provenance">{t(w::PROVENANCE)}</h2><dl class="pairs">{pairs.collect_view()}</dl>
+            </section>
+        }
+    });
+    view! {
+        <div class="sample-page">
+            <UserZone sample=sample.clone()/>
+            <div class="sample-main">
+                <SampleZone sample/>
+                <Mine mine rubric/>
+                {verdicts}
+                {labels}
+                {provenance}
+            </div>
+        </div>
+    }
+}
+
+/// Title of a criterion, and title and side of one of its labels.
+fn words(rubric: &Rubric, criterion: &str, label: &str, lang: &str) -> (String, String, Option<bool>) {
+    let Some(found) = rubric.criterion(criterion) else { return (criterion.into(), label.into(), None) };
+    let label_def = found.label(label);
+    let title =
+        label_def.map(|label| label.title.get(lang)).filter(|title| !title.is_empty()).unwrap_or(label);
+    (found.title.get(lang).into(), title.into(), label_def.map(|label| label.pass))
+}
+
+fn answer_view(title: String, pass: Option<bool>) -> impl IntoView {
+    view! { <span class="side">{pass.map(|pass| view! { <Mark pass/> })}{title}</span> }
+}
+
+#[component]
+fn Mine(mine: Vec<Answer>, rubric: Rubric) -> impl IntoView {
+    let (t, lang) = (use_words(), use_lang().as_str());
+    (!mine.is_empty()).then(|| {
+        let rows = mine.into_iter().map(|answer| {
+            let (criterion, label, pass) = words(&rubric, &answer.criterion, &answer.label, lang);
+            view! { <div><dt>{criterion}</dt><dd>{answer_view(label, pass)}</dd></div> }
+        });
+        view! {
+            <section class="card" aria-labelledby="mine">
+                <h2 id="mine">{t(w::MY_LABELS)}</h2><dl class="pairs">{rows.collect_view()}</dl>
+            </section>
+        }
+    })
+}
+
+#[component]
+fn Verdicts(verdicts: Vec<Verdict>, rubric: Rubric) -> impl IntoView {
+    let (t, lang) = (use_words(), use_lang().as_str());
+    let rows = verdicts.into_iter().map(|verdict| {
+        let label = verdict.label.unwrap_or_else(|| "–".into());
+        let (criterion, label, pass) = words(&rubric, &verdict.criterion, &label, lang);
+        let p = verdict.p_pass.map(|p| format!("{p:.2}"));
+        view! {
+            <tr>
+                <th scope="row">{criterion}</th>
+                <td class="nowrap">{answer_view(label, pass)}</td>
+                <td class="number">{p}</td>
+                <td class="wide">{verdict.rationale}</td>
+                <td class="quiet">{verdict.judge}</td>
+            </tr>
+        }
+    });
+    view! {
+        <section class="card" aria-labelledby="verdicts">
+            <h2 id="verdicts">{t(w::VERDICTS)}</h2>
+            <div class="table-frame"><table>
+                <thead><tr>
+                    <th scope="col">{t(w::CRITERION)}</th>
+                    <th scope="col">{t(w::ANSWER)}</th>
+                    <th scope="col" class="number">"P(pass)"</th>
+                    <th scope="col">{t(w::RATIONALE)}</th>
+                    <th scope="col">{t(w::JUDGE)}</th>
+                </tr></thead>
+                <tbody>{rows.collect_view()}</tbody>
+            </table></div>
+        </section>
+    }
+}
+
+#[component]
+fn Labels(labels: Vec<PersonLabel>, rubric: Rubric) -> impl IntoView {
+    let (t, lang) = (use_words(), use_lang());
+    let none = labels.is_empty().then(|| view! { <p class="quiet">{t(w::NONE_YET)}</p> });
+    let rows = labels.into_iter().map(|label| {
+        let (criterion, title, _) = words(&rubric, &label.criterion, &label.label, lang.as_str());
+        let phase = if label.phase == Phase::Blind { w::BLIND } else { w::REVISED };
+        view! {
+            <tr>
+                <th scope="row">{criterion}</th>
+                <td>{answer_view(title, Some(label.pass))}</td>
+                <td>{label.rater}</td>
+                <td>{t(phase)}</td>
+                <td class="quiet nowrap">{moment(lang, label.at)}</td>
+            </tr>
+        }
+    });
+    view! {
+        <section class="card" aria-labelledby="labels">
+            <h2 id="labels">{t(w::ALL_LABELS)}</h2>
+            {none}
+            <div class="table-frame"><table>
+                <thead><tr>
+                    <th scope="col">{t(w::CRITERION)}</th>
+                    <th scope="col">{t(w::ANSWER)}</th>
+                    <th scope="col">{t(w::WHO)}</th>
+                    <th scope="col">{t(w::PHASE)}</th>
+                    <th scope="col">{t(w::WHEN)}</th>
+                </tr></thead>
+                <tbody>{rows.collect_view()}</tbody>
+            </table></div>
+        </section>
+    }
+}
