@@ -5,5 +5,6 @@ pub mod cluster;
 pub mod commands;
 pub mod config;
 pub mod doctor;
+pub mod http;
 pub mod shutdown;
 pub mod telemetry;

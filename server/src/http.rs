@@ -1,0 +1,90 @@
+//! HTTP: every route and the order of the layers, in one screen.
+//!
+//! A request passes, outermost first: its log line and id, the headers every answer carries, compression,
+//! faults turned into problems, the deadline, the body limit, the cross-site check, and who asks. What is
+//! not on the list in [`access`] needs an actor.
+
+mod access;
+mod extract;
+mod health;
+mod headers;
+mod observe;
+mod pages;
+mod problem;
+mod v1;
+
+use crate::config::Config;
+use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
+use axum::routing::get;
+use concord_domain::api::UseCases;
+use leptos::config::LeptosOptions;
+use sqlx::PgPool;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::csrf::CsrfLayer;
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::timeout::TimeoutLayer;
+
+/// How long a request may take until its answer begins; slower work is a job.
+const DEADLINE: Duration = Duration::from_secs(30);
+/// The largest body, but for imports.
+const BODY_LIMIT: usize = 1024 * 1024;
+
+/// What handlers share.
+#[derive(Clone)]
+pub struct HttpState {
+    /// The use cases.
+    pub use_cases: UseCases,
+    /// The database: for readiness and imports.
+    pub pool: PgPool,
+    /// Where the browser's half lies.
+    pub leptos_options: LeptosOptions,
+}
+
+/// Everything Concord answers.
+pub fn router(state: HttpState) -> Router {
+    let (api, document) = v1::routes();
+    let bounded = Router::new()
+        .merge(pages::routes(&state))
+        .nest("/api/v1", api)
+        .route("/api/v1/openapi.json", v1::openapi::serve(document))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .layer(RequestBodyLimitLayer::new(BODY_LIMIT))
+        .layer(TimeoutLayer::with_status_code(axum::http::StatusCode::SERVICE_UNAVAILABLE, DEADLINE));
+    bounded
+        .merge(Router::new().nest("/api/v1", v1::import_routes()))
+        .layer(from_fn_with_state(state.clone(), access::admit))
+        .layer(CsrfLayer::new().with_rejection_response(problem::cross_site))
+        .layer(map_response(problem::dress))
+        .layer(CatchPanicLayer::custom(problem::panicked))
+        .layer(CompressionLayer::new())
+        .layer(map_response(headers::secure))
+        .layer(from_fn(observe::request))
+        .with_state(state)
+}
+
+/// Where the browser's half lies, as leptos wants to know it.
+#[must_use]
+pub fn leptos_options(config: &Config, addr: SocketAddr) -> LeptosOptions {
+    LeptosOptions::builder()
+        .output_name("concord")
+        .site_root(config.site.to_string_lossy().into_owned())
+        .site_addr(addr)
+        .build()
+}
+
+/// Answers on `listener` until `shutdown`, then lets running requests end.
+///
+/// # Errors
+/// The listener's.
+pub async fn serve(
+    listener: tokio::net::TcpListener,
+    router: Router,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    axum::serve(listener, router).with_graceful_shutdown(shutdown).await
+}

@@ -1,0 +1,59 @@
+//! The REST API: what pages do, for programs. Each handler reads the request, calls one use case and
+//! answers. Its address stands in the handler's annotation, from which route and document are both made.
+
+mod assignments;
+mod exports;
+mod generations;
+mod import;
+mod jobs;
+mod labels;
+mod me;
+pub(super) mod openapi;
+mod programme;
+mod queue;
+mod samples;
+
+use super::HttpState;
+use axum::Router;
+use axum::http::StatusCode;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// Every route but the import, and the document of them all.
+pub(super) fn routes() -> (Router<HttpState>, OpenApi) {
+    let (router, mut document) = OpenApiRouter::with_openapi(openapi::frame())
+        // For annotators.
+        .routes(routes!(me::me))
+        .routes(routes!(queue::next))
+        .routes(routes!(assignments::reopen))
+        .routes(routes!(assignments::submit))
+        .routes(routes!(assignments::reveal))
+        .routes(routes!(assignments::skip))
+        .routes(routes!(samples::list))
+        .routes(routes!(samples::get))
+        .routes(routes!(programme::rubric))
+        .routes(routes!(me::overview))
+        // For leads and administrators.
+        .routes(routes!(programme::get, programme::set))
+        .routes(routes!(labels::list))
+        .routes(routes!(generations::list, generations::start))
+        .routes(routes!(generations::get))
+        .routes(routes!(jobs::list))
+        .routes(routes!(jobs::cancel))
+        .routes(routes!(exports::list, exports::start))
+        .routes(routes!(exports::preview))
+        .routes(routes!(exports::file))
+        .split_for_parts();
+    document.merge(import_parts().1);
+    (router.fallback(async || StatusCode::NOT_FOUND), openapi::finish(document))
+}
+
+/// The import, which has a body limit and a deadline of its own.
+pub(super) fn import_routes() -> Router<HttpState> {
+    import::bounded(import_parts().0)
+}
+
+fn import_parts() -> (Router<HttpState>, OpenApi) {
+    OpenApiRouter::new().routes(routes!(import::import)).split_for_parts()
+}
