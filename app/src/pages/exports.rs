@@ -22,6 +22,7 @@ pub(crate) fn ExportsPage() -> impl IntoView {
         <Title text=t(c::EXPORTS)/>
         <div class="page"><h1>{t(c::EXPORTS)}</h1><SignedIn><Loaded/></SignedIn></div>
     }
+    .into_any()
 }
 
 fn policy(query: &ParamsMap) -> ExportPolicy {
@@ -77,6 +78,7 @@ fn Loaded() -> impl IntoView {
         </div>
         <Transition fallback=|| view! { <div class="card skeleton"></div> }>{list}</Transition>
     }
+    .into_any()
 }
 
 #[component]
@@ -114,6 +116,7 @@ fn PolicyForm(now: ExportPolicy) -> impl IntoView {
             <p><button data-testid="preview-export">{t(w::PREVIEW)}</button></p>
         </form>
     }
+    .into_any()
 }
 
 #[component]
@@ -141,6 +144,7 @@ fn Preview(preview: ExportPreview, policy: ExportPolicy) -> impl IntoView {
             </form>
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -178,4 +182,5 @@ fn List(exports: Vec<Export>) -> impl IntoView {
             </table></div>
         </section>
     }
+    .into_any()
 }

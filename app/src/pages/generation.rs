@@ -28,6 +28,7 @@ pub(crate) fn GenerationCard(generation: Option<Generation>) -> impl IntoView {
             {start}
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -51,6 +52,7 @@ fn Last(generation: Generation) -> impl IntoView {
         {failed}
         <p class="quiet small">{at} " · " {generation.model} " · " {generation.prompts} " · seed " {generation.seed}</p>
     }
+    .into_any()
 }
 
 #[component]
@@ -70,6 +72,7 @@ fn Start() -> impl IntoView {
             <p class="quiet small">{t(w::GENERATE_EFFECT)}</p>
         </form>
     }
+    .into_any()
 }
 
 /// Jobs that wait, run or failed; nothing where there are none.

@@ -22,6 +22,7 @@ pub(crate) fn HomePage() -> impl IntoView {
         <Title text=t(c::HOME)/>
         <div class="page"><h1>{t(c::HOME)}</h1><SignedIn><Loaded/></SignedIn></div>
     }
+    .into_any()
 }
 
 #[component]
@@ -42,7 +43,7 @@ fn Loaded() -> impl IntoView {
             }
         })
     };
-    view! { <Transition fallback=|| view! { <div class="card skeleton"></div> }>{view}</Transition> }
+    view! { <Transition fallback=|| view! { <div class="card skeleton"></div> }>{view}</Transition> }.into_any()
 }
 
 #[component]
@@ -57,6 +58,7 @@ fn Sections(overview: Overview) -> impl IntoView {
         {hint}
         {lead.map(|lead| view! { <LeadSections lead/> })}
     }
+    .into_any()
 }
 
 #[component]
@@ -76,6 +78,7 @@ fn MyDay(mine: MyProgress) -> impl IntoView {
             <a class="button primary" href="/review">{t(w::START_REVIEW)}</a>
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -141,4 +144,5 @@ fn TaskTable(tasks: Vec<TaskCounts>) -> impl IntoView {
             <tbody>{rows.collect_view()}</tbody>
         </table></div>
     }
+    .into_any()
 }

@@ -19,6 +19,7 @@ pub(crate) fn ReviewPage() -> impl IntoView {
         <h1 class="visually-hidden">{t(c::REVIEW)}</h1>
         <SignedIn><Loaded/></SignedIn>
     }
+    .into_any()
 }
 
 #[component]
@@ -42,7 +43,7 @@ fn Loaded() -> impl IntoView {
             }
         })
     };
-    view! { <Suspense fallback=Skeleton>{view}</Suspense> }
+    view! { <Suspense fallback=Skeleton>{view}</Suspense> }.into_any()
 }
 
 /// Three zones of the final size.
@@ -57,4 +58,5 @@ fn Skeleton() -> impl IntoView {
             </div>
         </div>
     }
+    .into_any()
 }

@@ -23,6 +23,7 @@ pub(crate) fn SamplePage() -> impl IntoView {
             <SignedIn><Loaded/></SignedIn>
         </div>
     }
+    .into_any()
 }
 
 #[component]
@@ -46,7 +47,7 @@ fn Loaded() -> impl IntoView {
             }
         })
     };
-    view! { <Suspense fallback=|| view! { <div class="card skeleton tall"></div> }>{view}</Suspense> }
+    view! { <Suspense fallback=|| view! { <div class="card skeleton tall"></div> }>{view}</Suspense> }.into_any()
 }
 
 #[component]
@@ -76,6 +77,7 @@ fn Detail(detail: SampleDetail) -> impl IntoView {
             </div>
         </div>
     }
+    .into_any()
 }
 
 /// Title of a criterion, and title and side of one of its labels.
@@ -88,7 +90,7 @@ fn words(rubric: &Rubric, criterion: &str, label: &str, lang: &str) -> (String, 
 }
 
 fn answer_view(title: String, pass: Option<bool>) -> impl IntoView {
-    view! { <span class="side">{pass.map(|pass| view! { <Mark pass/> })}{title}</span> }
+    view! { <span class="side">{pass.map(|pass| view! { <Mark pass/> })}{title}</span> }.into_any()
 }
 
 #[component]
@@ -139,6 +141,7 @@ fn Verdicts(verdicts: Vec<Verdict>, rubric: Rubric) -> impl IntoView {
             </table></div>
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -174,4 +177,5 @@ fn Labels(labels: Vec<PersonLabel>, rubric: Rubric) -> impl IntoView {
             </table></div>
         </section>
     }
+    .into_any()
 }

@@ -19,6 +19,7 @@ pub(crate) fn SamplesPage() -> impl IntoView {
         <Title text=t(c::SAMPLES)/>
         <div class="page"><h1>{t(c::SAMPLES)}</h1><SignedIn><Loaded/></SignedIn></div>
     }
+    .into_any()
 }
 
 fn filter(query: &ParamsMap) -> SampleFilter {
@@ -51,6 +52,7 @@ fn Loaded() -> impl IntoView {
         {move || view! { <Filters now=now.get()/> }}
         <Transition fallback=|| view! { <div class="card skeleton tall"></div> }>{list}</Transition>
     }
+    .into_any()
 }
 
 #[component]
@@ -90,6 +92,7 @@ fn Filters(now: SampleFilter) -> impl IntoView {
             <a class="button" href="/samples">{t(w::CLEAR)}</a>
         </form>
     }
+    .into_any()
 }
 
 #[component]
@@ -148,6 +151,7 @@ fn row_view(row: SampleRow, lead: bool) -> impl IntoView {
             {seen}
         </tr>
     }
+    .into_any()
 }
 
 fn lead_cells(lead: Option<SampleRowLead>) -> impl IntoView {

@@ -32,4 +32,5 @@ pub(crate) fn SignInPage() -> impl IntoView {
             <p class="quiet small">{t(w::SIGN_IN_HINT)}</p>
         </section>
     }
+    .into_any()
 }

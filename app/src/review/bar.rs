@@ -48,6 +48,7 @@ pub(crate) fn Bar(
             </div>
         </footer>
     }
+    .into_any()
 }
 
 /// Submit before the reveal, keep or save after it: one place, one size, so that nothing jumps.
@@ -87,6 +88,7 @@ fn Advance(desk: Desk) -> impl IntoView {
             </button>
         </Show>
     }
+    .into_any()
 }
 
 /// The last event in words, and what the verdicts say in all; announced politely.
@@ -128,6 +130,7 @@ fn Status(desk: Desk) -> impl IntoView {
             }}
         </div>
     }
+    .into_any()
 }
 
 /// Differences first, by name.
@@ -166,4 +169,5 @@ pub(crate) fn Progress(desk: Desk) -> impl IntoView {
             <b>{move || count(progress.get().open)}</b> " " {t(w::LEFT)}
         </p>
     }
+    .into_any()
 }

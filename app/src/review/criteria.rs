@@ -24,6 +24,7 @@ pub(crate) fn CriteriaZone(assignment: Assignment, desk: Desk) -> impl IntoView 
             <div class="criteria">{criteria.collect_view()}</div>
         </section>
     }
+    .into_any()
 }
 
 fn criterion_view(desk: Desk, id: String, place: usize, criterion: Criterion) -> AnyView {

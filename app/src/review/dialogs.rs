@@ -33,6 +33,7 @@ pub(crate) fn KeySheet(dialog: NodeRef<Dialog>) -> impl IntoView {
             <form method="dialog" class="dialog-actions"><button class="primary">{t(w::CLOSE)}</button></form>
         </dialog>
     }
+    .into_any()
 }
 
 /// Why a sample is skipped: a choice, and words of one's own.
@@ -89,4 +90,5 @@ pub(crate) fn SkipDialog(desk: Desk, dialog: NodeRef<Dialog>) -> impl IntoView {
             </form>
         </dialog>
     }
+    .into_any()
 }

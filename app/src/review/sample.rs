@@ -53,4 +53,5 @@ pub(crate) fn SampleZone(sample: Sample) -> impl IntoView {
             {context}
         </section>
     }
+    .into_any()
 }

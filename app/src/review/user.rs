@@ -48,6 +48,7 @@ pub(crate) fn UserZone(sample: Sample) -> impl IntoView {
             <div class="timeline" tabindex="0" role="group" aria-labelledby="user-zone">{timeline}</div>
         </section>
     }
+    .into_any()
 }
 
 /// Lines under the words of their newest period; neighbours of one period share a heading.

@@ -52,6 +52,7 @@ pub(crate) fn Workspace(assignments: Vec<Assignment>, progress: MyProgress, task
             <SkipDialog desk dialog=skip/>
         </div>
     }
+    .into_any()
 }
 
 /// One task at a time decides faster; all of them is the default. Plain links, so a choice has an address.
@@ -70,6 +71,7 @@ fn TaskPicker(task: String) -> impl IntoView {
             {tasks.collect_view()}
         </nav>
     }
+    .into_any()
 }
 
 /// Nothing to decide: a skeleton while a fetch runs, else that the queue is done.

@@ -37,6 +37,7 @@ pub(crate) fn Header() -> impl IntoView {
             </div>
         </header>
     }
+    .into_any()
 }
 
 #[component]
@@ -46,6 +47,7 @@ fn Logo() -> impl IntoView {
             <circle cx="11.5" cy="16" r="8"/><circle class="second" cx="20.5" cy="16" r="8"/>
         </svg>
     }
+    .into_any()
 }
 
 /// Language and theme: each a form of one button, so that they work before wasm and without it.
@@ -78,6 +80,7 @@ fn Switches(viewer: Viewer) -> impl IntoView {
             </button>
         </form>
     }
+    .into_any()
 }
 
 #[component]
@@ -101,4 +104,5 @@ fn AccountMenu(actor: Actor) -> impl IntoView {
             </div>
         </details>
     }
+    .into_any()
 }

@@ -19,6 +19,7 @@ pub(crate) fn ErrorView(error: ApiError) -> impl IntoView {
             <p><a href=href>{t(words)}</a></p>
         </section>
     }
+    .into_any()
 }
 
 /// An error of a form posted without wasm: it comes back in the address.
@@ -50,4 +51,5 @@ pub(crate) fn NotFound() -> impl IntoView {
             <p><a href="/">{t(w::BACK_HOME)}</a></p>
         </section>
     }
+    .into_any()
 }
