@@ -117,6 +117,11 @@ impl Vocabulary {
             built.chain(&format!(" {word}"));
             built.chain(word);
         }
+        for dots in ["..", "....", "........", "................"] {
+            let half = &dots[dots.len() / 2..];
+            built.merges.push(format!("{half} {half}"));
+            built.add(dots.to_owned());
+        }
         let characters = CHARACTERS.chars().filter(|character| !character.is_whitespace());
         characters.for_each(|character| built.chain(&character.to_string()));
         built

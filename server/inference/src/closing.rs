@@ -17,13 +17,22 @@ pub(crate) struct Closer<'a> {
     trie: &'a TokTrie,
     way_out: Vec<u32>,
     plain: Vec<u32>,
+    /// Runs of dots, the longest first: what a string too short for its schema is filled up with.
+    filler: Vec<u32>,
     quote: Option<u32>,
 }
 
 impl<'a> Closer<'a> {
     pub(crate) fn new(trie: &'a TokTrie) -> Self {
         let tokens = |bytes: &[u8]| bytes.iter().filter_map(|byte| trie.token_id(&[*byte])).collect();
-        Self { trie, way_out: tokens(WAY_OUT), plain: tokens(b".Z"), quote: trie.token_id(b"\"") }
+        let runs = [16, 8, 4, 2, 1].map(|dots| ".".repeat(dots));
+        Self {
+            trie,
+            way_out: tokens(WAY_OUT),
+            plain: tokens(b".Z"),
+            filler: runs.iter().filter_map(|run| trie.token_id(run.as_bytes())).collect(),
+            quote: trie.token_id(b"\""),
+        }
     }
 
     /// Tokens that finish the document from where `matcher` stands; `None` when they would be more
@@ -53,22 +62,22 @@ impl<'a> Closer<'a> {
             in_string = in_string && fits(matcher, *token)?;
         }
         if in_string {
-            return match self.quote {
-                Some(quote) if fits(matcher, quote)? => Ok(quote),
-                // The least length is not reached yet.
-                _ => Ok(self.plain[0]),
-            };
+            for token in self.quote.iter().chain(&self.filler) {
+                if fits(matcher, *token)? {
+                    return Ok(*token);
+                }
+            }
         }
         for token in &self.way_out {
             if fits(matcher, *token)? {
                 return Ok(*token);
             }
         }
-        self.from_mask(matcher)
+        self.through_mask(matcher)
     }
 
     /// The longest allowed piece that opens nothing; of a half-written character, the next byte.
-    fn from_mask(&self, matcher: &mut Matcher) -> Result<u32, ModelError> {
+    fn through_mask(&self, matcher: &mut Matcher) -> Result<u32, ModelError> {
         let mask = matcher.compute_mask_or_eos().map_err(failed)?;
         let cost = |token: u32| {
             let bytes = self.trie.token(token);

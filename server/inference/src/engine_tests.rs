@@ -52,11 +52,11 @@ fn request(schema: Option<Value>, max_tokens: usize, temperature: f64) -> Genera
     }
 }
 
-fn questions() -> ScoreRequest {
+fn questions(lines: usize) -> ScoreRequest {
     let shared = "Item: a light camping tent for two.\nExplanation: you viewed hiking shoes last week.\n";
     ScoreRequest {
         system: "You judge explanations. Answer Yes or No.".to_owned(),
-        shared: shared.repeat(12),
+        shared: shared.repeat(lines),
         questions: ["Is it about the item?", "Is it polite?", "Does it cite evidence?"]
             .map(|question| format!("{question} Answer Yes or No."))
             .to_vec(),
@@ -91,7 +91,7 @@ fn the_same_request_writes_the_same_text() {
     let mut engine = load("tiny");
     let request = request(Some(sample_schema()), 200, 0.9);
     let first = engine.generate(&request, WANTED).unwrap();
-    engine.score(&questions(), WANTED).unwrap();
+    engine.score(&questions(12), WANTED).unwrap();
     assert_eq!(engine.generate(&request, WANTED).unwrap().text, first.text);
     engine.forget();
     assert_eq!(engine.generate(&request, WANTED).unwrap().text, first.text);
@@ -120,10 +120,10 @@ fn an_abandoned_request_stops() {
 #[test]
 fn answers_must_differ_in_their_first_token_and_the_prefix_ends_a_line() {
     let mut engine = load("tiny");
-    let mut same = questions();
+    let mut same = questions(12);
     same.answers = vec!["Yes".to_owned(), "Yes indeed".to_owned()];
     assert!(matches!(engine.score(&same, WANTED), Err(ModelError::BadRequest(_))));
-    let mut open = questions();
+    let mut open = questions(12);
     open.shared = "no newline".to_owned();
     assert!(matches!(engine.score(&open, WANTED), Err(ModelError::BadRequest(_))));
 }
@@ -147,9 +147,9 @@ fn special_tokens_in_data_stay_text() {
 
 #[test]
 fn a_cached_prefix_gives_bit_for_bit_the_uncached_scores() {
-    for name in ["tiny", "smollm2-135m"] {
+    for (name, lines) in [("tiny", 12), ("smollm2-135m", 4)] {
         let mut engine = load(name);
-        let request = questions();
+        let request = questions(lines);
         let cached = engine.score(&request, WANTED).unwrap();
         let mut uncached = Vec::new();
         let mut alone_tokens = 0;
@@ -166,7 +166,7 @@ fn a_cached_prefix_gives_bit_for_bit_the_uncached_scores() {
         assert_eq!(logits(&cached.scores), logits(&uncached), "{name}");
         let again = (request.questions.len() - 1) * cached.prefix_tokens;
         assert_eq!(cached.prefilled_tokens, alone_tokens - again, "{name}");
-        assert!(cached.prefix_tokens > 200, "{name}: {}", cached.prefix_tokens);
+        assert!(cached.prefix_tokens > 20 * lines, "{name}: {}", cached.prefix_tokens);
 
         // The same tokens read in one call: how far the call's shape alone moves a probability.
         let prompt = engine.vocabulary.shared_prompt(&request.system, &request.shared, &request.questions[0]);
@@ -185,7 +185,7 @@ fn a_cached_prefix_gives_bit_for_bit_the_uncached_scores() {
 #[test]
 fn the_last_prefix_is_reused_only_as_far_as_it_is_the_same() {
     let mut engine = load("tiny");
-    let request = questions();
+    let request = questions(12);
     let first = engine.score(&request, WANTED).unwrap();
     let again = engine.score(&request, WANTED).unwrap();
     assert_eq!(again.prefilled_tokens, first.prefilled_tokens - first.prefix_tokens);
@@ -205,4 +205,35 @@ fn smollm_answers_in_english() {
     request.user = "What is the capital of France? Answer in one short sentence.".to_owned();
     let written = engine.generate(&request, WANTED).unwrap();
     assert!(written.text.contains("Paris"), "{}", written.text);
+}
+
+#[test]
+fn a_file_that_is_cut_or_lies_is_refused_or_loads_but_never_harms() {
+    use rand::{Rng, SeedableRng};
+    let whole = std::fs::read(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../models/tiny/tiny.gguf")).unwrap();
+    let path = tempfile::NamedTempFile::new().unwrap();
+    let load = |bytes: &[u8]| {
+        std::fs::write(path.path(), bytes).unwrap();
+        Engine::load(path.path(), |file| Ok(Arc::new(Vocabulary::from_gguf(file)?)))
+    };
+    for cut in [0, 3, 4, 100, 5_000, 60_000, whole.len() - 70_000, whole.len() - 1] {
+        let error = load(&whole[..cut]).err().unwrap_or_else(|| panic!("a file cut at {cut} loads"));
+        assert!(!error.to_string().is_empty());
+    }
+    let replace = |from: &str, to: &str| {
+        let at = whole.windows(from.len()).position(|window| window == from.as_bytes()).unwrap();
+        let mut bytes = whole.clone();
+        bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
+        load(&bytes).err().map(|error| error.to_string()).unwrap_or_default()
+    };
+    assert!(replace("blk.0.attn_q.weight", "blk.9").contains("blk.0.attn_q.weight"));
+    assert!(replace("llama.block_count", "xxxxx").contains("llama.block_count"));
+    assert!(replace("<|im_start|>", "<|xx").contains("<|im_start|>"));
+    // Damage at random places of the header: an error, a panic the worker would catch, or a model.
+    let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(4);
+    for _ in 0..40 {
+        let mut bytes = whole.clone();
+        (0..3).for_each(|_| bytes[random.random_range(0..50_000)] = random.random());
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| load(&bytes).is_ok()));
+    }
 }

@@ -101,7 +101,7 @@ impl LanguageModel for OpenAiModel {
 
     async fn generate(&self, request: GenerateRequest) -> Result<Generated, ModelError> {
         let started = Instant::now();
-        let schema = request.schema.as_ref().map(|schema| BoundedSchema::check(schema)).transpose()?;
+        let schema = request.schema.as_ref().map(BoundedSchema::check).transpose()?;
         let mut extra = json!({
             "max_tokens": request.max_tokens,
             "temperature": request.temperature,
