@@ -36,8 +36,16 @@ impl Browser {
     /// # Panics
     /// When Chromium or its driver cannot be started.
     pub async fn open(server: &TestServer) -> Self {
+        Self::open_at(&server.url("")).await
+    }
+
+    /// The same on any address.
+    ///
+    /// # Panics
+    /// When Chromium or its driver cannot be started.
+    pub async fn open_at(base: &str) -> Self {
         let (driver, client) = Driver::start().await;
-        let browser = Self { client, driver, base: server.url("") };
+        let browser = Self { client, driver, base: base.trim_end_matches('/').to_owned() };
         browser.resize(1440, 900).await;
         browser
     }
