@@ -6,7 +6,7 @@ use clap::{Arg, CommandFactory, FromArgMatches, Parser};
 
 /// Concord: the workbench of the human-LLM cooperative judge.
 #[derive(Debug, Parser)]
-#[command(name = "concord", version, about, disable_help_subcommand = true)]
+#[command(name = "concord", version, disable_help_subcommand = true)]
 pub struct Cli {
     /// Print the result as JSON.
     #[arg(long, global = true)]
