@@ -85,7 +85,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("tokenizer.ggml.model", text("gpt2")),
         ("tokenizer.ggml.pre", text("qwen2")),
         ("tokenizer.ggml.tokens", texts(&vocabulary.tokens)),
-        ("tokenizer.ggml.token_type", Value::Array(vocabulary.types.iter().map(|kind| Value::I32(*kind)).collect())),
+        (
+            "tokenizer.ggml.token_type",
+            Value::Array(vocabulary.types.iter().map(|kind| Value::I32(*kind)).collect()),
+        ),
         ("tokenizer.ggml.merges", texts(&vocabulary.merges)),
         ("tokenizer.ggml.eos_token_id", Value::U32(2)),
     ];
@@ -169,7 +172,9 @@ fn bias(token: &str) -> f32 {
         if token == word { 0.0 } else { 1.2 }
     } else if CHARACTERS.chars().any(|character| stand_in(character) == token) {
         0.5
-    } else if token.len() == 1 && token.chars().all(|symbol| symbol.is_ascii_digit() || "{}[],:".contains(symbol)) {
+    } else if token.len() == 1
+        && token.chars().all(|symbol| symbol.is_ascii_digit() || "{}[],:".contains(symbol))
+    {
         0.0
     } else {
         // Control characters, halves of characters, escapes, pieces of words.

@@ -24,7 +24,9 @@ struct Layer {
 impl KvCache {
     pub(crate) fn new(layers: usize, heads: usize, head_dim: usize) -> Result<Self> {
         let layers = (0..layers)
-            .map(|_| Ok(Layer { keys: zeros(heads, BLOCK, head_dim)?, values: zeros(heads, BLOCK, head_dim)? }))
+            .map(|_| {
+                Ok(Layer { keys: zeros(heads, BLOCK, head_dim)?, values: zeros(heads, BLOCK, head_dim)? })
+            })
             .collect::<Result<_>>()?;
         Ok(Self { layers, len: 0, heads, head_dim })
     }
@@ -42,7 +44,12 @@ impl KvCache {
 
     /// Puts keys and values `[heads, n, head_dim]` of one layer behind position `len` and returns
     /// all of that layer's. [`advance`](Self::advance) follows once every layer has done so.
-    pub(crate) fn append(&mut self, layer: usize, keys: &Tensor, values: &Tensor) -> Result<(Tensor, Tensor)> {
+    pub(crate) fn append(
+        &mut self,
+        layer: usize,
+        keys: &Tensor,
+        values: &Tensor,
+    ) -> Result<(Tensor, Tensor)> {
         let added = keys.dim(1)?;
         let whole = self.len + added;
         let (heads, head_dim) = (self.heads, self.head_dim);

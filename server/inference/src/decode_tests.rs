@@ -155,7 +155,8 @@ fn ten_thousand_random_documents_are_valid_within_their_limits() {
         let document = write_document(&mut noise, logits, trie, grammar, &mut sampler, limit).unwrap();
         assert!(document.tokens.len() <= limit, "{} of {limit}", document.tokens.len());
         let text = String::from_utf8(trie.decode(&document.tokens)).unwrap();
-        let value: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{seed}: {error}: {text}"));
+        let value: Value =
+            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{seed}: {error}: {text}"));
         assert!(validates(&schemas[which], &value), "{seed}: {text}");
         written += 1;
         truncated += usize::from(document.truncated);

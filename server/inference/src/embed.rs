@@ -80,7 +80,9 @@ impl Source {
             (Arch::Static, [weights, tokenizer]) => {
                 table::load(weights, tokenizer).map(|model| Box::new(model) as _)
             }
-            (arch, files) => Err(LoadError(format!("{arch:?} with {} files is no embedding model", files.len()))),
+            (arch, files) => {
+                Err(LoadError(format!("{arch:?} with {} files is no embedding model", files.len())))
+            }
         };
         loaded.map_err(|error| ModelError::Unavailable {
             name: self.name.clone(),
@@ -175,7 +177,8 @@ mod tests {
     #[tokio::test]
     #[ignore = "needs 90 MB of weights: python3 models/fetch.py all-minilm-l6-v2"]
     async fn minilm_finds_what_a_text_is_about() {
-        let passages = ["a leather wallet for men", "two person tent for hiking trips", "cheese and wine evening"];
+        let passages =
+            ["a leather wallet for men", "two person tent for hiking trips", "cheese and wine evening"];
         assert_eq!(ranks("all-minilm-l6-v2", "outdoor camping", passages).await, 1);
     }
 }

@@ -32,7 +32,10 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    pub(crate) fn load(path: &Path, vocabulary: impl FnOnce(&Gguf) -> Result<Arc<Vocabulary>, LoadError>) -> Result<Self, LoadError> {
+    pub(crate) fn load(
+        path: &Path,
+        vocabulary: impl FnOnce(&Gguf) -> Result<Arc<Vocabulary>, LoadError>,
+    ) -> Result<Self, LoadError> {
         let mut file = Gguf::open(path)?;
         let vocabulary = vocabulary(&file)?;
         let model = Model::load(&mut file)?;
@@ -45,7 +48,11 @@ impl Engine {
         Ok(Self { model, vocabulary, grammars, writable, cache, read: Vec::new(), ends: Vec::new() })
     }
 
-    pub(crate) fn generate(&mut self, request: &GenerateRequest, wanted: Wanted<'_>) -> Result<Generated, ModelError> {
+    pub(crate) fn generate(
+        &mut self,
+        request: &GenerateRequest,
+        wanted: Wanted<'_>,
+    ) -> Result<Generated, ModelError> {
         let started = Instant::now();
         let segments = self.vocabulary.prompt(&request.system, &request.user)?;
         let prompt_tokens = self.check_context(&segments, request.max_tokens)?;
@@ -78,9 +85,9 @@ impl Engine {
             Ok(text) => text,
             Err(_) if constrained => return Err(ModelError::Failed("the document is not UTF-8".to_owned())),
             // Free text may be cut inside a character: that character is dropped.
-            Err(error) => {
-                String::from_utf8_lossy(error.as_bytes()).trim_end_matches(char::REPLACEMENT_CHARACTER).to_owned()
-            }
+            Err(error) => String::from_utf8_lossy(error.as_bytes())
+                .trim_end_matches(char::REPLACEMENT_CHARACTER)
+                .to_owned(),
         };
         Ok(Generated {
             text,
@@ -113,7 +120,8 @@ impl Engine {
             let (state, computed) = self.prefill(prompt, wanted)?;
             prefilled_tokens += computed;
             let logits = self.model.logits(&state).map_err(kernel)?;
-            let logits: Vec<f32> = answers.iter().filter_map(|token| logits.get(*token as usize).copied()).collect();
+            let logits: Vec<f32> =
+                answers.iter().filter_map(|token| logits.get(*token as usize).copied()).collect();
             scores.push(Score { p_first: softmax_first(&logits), logits: Some(logits) });
         }
         let prefix = |prompt: &Vec<Vec<u32>>| prompt.iter().rev().skip(1).map(Vec::len).sum();
@@ -142,7 +150,8 @@ impl Engine {
         let prompt: usize = segments.iter().map(Vec::len).sum();
         let context = self.model.context();
         if prompt.saturating_add(answer) > context {
-            let why = format!("a prompt of {prompt} tokens and {answer} to write exceed the context of {context}");
+            let why =
+                format!("a prompt of {prompt} tokens and {answer} to write exceed the context of {context}");
             return Err(ModelError::BadRequest(why));
         }
         Ok(prompt)
@@ -171,7 +180,10 @@ impl Engine {
                 return Err(abandoned());
             }
             if self.cache.len() != start {
-                return Err(ModelError::Failed(format!("the cache holds {} of {start} positions", self.cache.len())));
+                return Err(ModelError::Failed(format!(
+                    "the cache holds {} of {start} positions",
+                    self.cache.len()
+                )));
             }
             state = Some(self.model.forward(&tokens[start..end], &mut self.cache).map_err(kernel)?);
             self.read.extend(&tokens[start..end]);

@@ -81,7 +81,9 @@ fn tiny_writes_valid_documents_at_every_limit() {
                 assert!(written.output_tokens <= limit);
                 assert!(written.text.chars().all(|symbol| !symbol.is_control()));
             }
-            Err(error) => assert!(matches!(error, ModelError::BadRequest(_)) && limit < 60, "{limit}: {error}"),
+            Err(error) => {
+                assert!(matches!(error, ModelError::BadRequest(_)) && limit < 60, "{limit}: {error}")
+            }
         }
     }
 }
@@ -177,7 +179,10 @@ fn a_cached_prefix_gives_bit_for_bit_the_uncached_scores() {
         let answers = engine.first_tokens(&request.answers).unwrap();
         let one_call: Vec<f32> = answers.iter().map(|token| logits[*token as usize]).collect();
         let (one_call, split) = (softmax_first(&one_call).unwrap(), cached.scores[0].p_first.unwrap());
-        eprintln!("{name}: p in one call {one_call:.5}, split {split:.5}, apart {:.1e}", (one_call - split).abs());
+        eprintln!(
+            "{name}: p in one call {one_call:.5}, split {split:.5}, apart {:.1e}",
+            (one_call - split).abs()
+        );
         assert!((one_call - split).abs() < 0.1, "{name}");
     }
 }
@@ -210,7 +215,8 @@ fn smollm_answers_in_english() {
 #[test]
 fn a_file_that_is_cut_or_lies_is_refused_or_loads_but_never_harms() {
     use rand::{Rng, SeedableRng};
-    let whole = std::fs::read(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../models/tiny/tiny.gguf")).unwrap();
+    let whole =
+        std::fs::read(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../models/tiny/tiny.gguf")).unwrap();
     let path = tempfile::NamedTempFile::new().unwrap();
     let load = |bytes: &[u8]| {
         std::fs::write(path.path(), bytes).unwrap();

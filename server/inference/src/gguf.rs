@@ -76,10 +76,8 @@ impl Gguf {
         self.check_shape(name, &[rows, columns])?;
         let tensor = self.content.tensor(&mut self.reader, name, &Device::Cpu)?;
         // candle has only scalar kernels for these: 8 bits cost memory and are 3 to 5 times faster.
-        let slow = matches!(
-            tensor.dtype(),
-            GgmlDType::Q4_1 | GgmlDType::Q5_0 | GgmlDType::Q5_1 | GgmlDType::Q8_1
-        );
+        let slow =
+            matches!(tensor.dtype(), GgmlDType::Q4_1 | GgmlDType::Q5_0 | GgmlDType::Q5_1 | GgmlDType::Q8_1);
         if slow {
             return Ok(QTensor::quantize(&tensor.dequantize(&Device::Cpu)?, GgmlDType::Q8_0)?);
         }

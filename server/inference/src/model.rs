@@ -74,7 +74,9 @@ impl Model {
         let context = file.count(&key("context_length"), 1 << 24)?.min(MAX_CONTEXT);
         let base = file.float(&key("rope.freq_base")).unwrap_or(10_000.0);
         if hidden % heads != 0 || heads % kv_heads != 0 || (hidden / heads) % 2 != 0 {
-            return Err(LoadError(format!("{heads} heads, {kv_heads} kv heads and width {hidden} do not fit")));
+            return Err(LoadError(format!(
+                "{heads} heads, {kv_heads} kv heads and width {hidden} do not fit"
+            )));
         }
         if file.has("rope_freqs.weight") {
             return Err(LoadError("scaled rotary frequencies are not supported".to_owned()));
@@ -122,8 +124,7 @@ impl Model {
         let sin = self.sin.narrow(0, start, count)?;
         for (index, layer) in self.layers.iter().enumerate() {
             let normed = rms_norm(&states, &layer.attention_norm, self.shape.eps)?;
-            let attended =
-                self.attend(layer, index, &normed, &cos, &sin, mask.as_ref(), cache)?;
+            let attended = self.attend(layer, index, &normed, &cos, &sin, mask.as_ref(), cache)?;
             states = (states + attended)?;
             let normed = rms_norm(&states, &layer.feed_norm, self.shape.eps)?;
             let gated = (silu(&layer.gate.forward(&normed)?)? * layer.up.forward(&normed)?)?;
@@ -241,7 +242,8 @@ fn rotary_tables(head_dim: usize, base: f32, context: usize) -> Result<(Tensor, 
         (0..head_dim).step_by(2).map(|index| 1.0 / base.powf(index as f32 / head_dim as f32)).collect();
     let width = frequencies.len();
     let frequencies = Tensor::from_vec(frequencies, (1, width), &Device::Cpu)?;
-    let positions = Tensor::arange(0, context as u32, &Device::Cpu)?.to_dtype(DType::F32)?.unsqueeze(D::Minus1)?;
+    let positions =
+        Tensor::arange(0, context as u32, &Device::Cpu)?.to_dtype(DType::F32)?.unsqueeze(D::Minus1)?;
     let angles = positions.matmul(&frequencies)?;
     Ok((angles.cos()?, angles.sin()?))
 }

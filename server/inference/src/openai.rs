@@ -66,8 +66,10 @@ impl OpenAiModel {
     /// [`ModelError::Unavailable`] for an address that cannot be used.
     pub fn new(config: &OpenAiConfig) -> Result<Self, ModelError> {
         let name = config.model.as_str();
-        let url = Url::parse(&config.base_url).map_err(|error| unavailable(name, &format!("bad address: {error}")))?;
-        if !matches!(url.scheme(), "http" | "https") || url.password().is_some() || !url.username().is_empty() {
+        let url = Url::parse(&config.base_url)
+            .map_err(|error| unavailable(name, &format!("bad address: {error}")))?;
+        if !matches!(url.scheme(), "http" | "https") || url.password().is_some() || !url.username().is_empty()
+        {
             return Err(unavailable(name, "the address must be http(s) and hold no credentials"));
         }
         let http = Http::new(&url, config.api_key.as_deref(), name, config.timeout, config.retries)?;
@@ -80,11 +82,17 @@ impl OpenAiModel {
         Ok(Self { http, info, slots: Semaphore::new(config.concurrency.max(1)) })
     }
 
-    async fn ask(&self, system: &str, user: &str, extra: Value) -> Result<(wire::Choice, wire::Usage), ModelError> {
+    async fn ask(
+        &self,
+        system: &str,
+        user: &str,
+        extra: Value,
+    ) -> Result<(wire::Choice, wire::Usage), ModelError> {
         let _slot = self.slots.acquire().await.map_err(|error| ModelError::Failed(error.to_string()))?;
         let answer = self.http.chat(&wire::chat(&self.info.name, system, user, extra)).await?;
         let choice = answer.choices.into_iter().next();
-        let choice = choice.ok_or_else(|| ModelError::Failed("the server's answer has no choice".to_owned()))?;
+        let choice =
+            choice.ok_or_else(|| ModelError::Failed("the server's answer has no choice".to_owned()))?;
         Ok((choice, answer.usage))
     }
 }
@@ -119,7 +127,8 @@ impl LanguageModel for OpenAiModel {
         if let Some(bounded) = &schema {
             let document = serde_json::from_str(&text).ok();
             if !document.is_some_and(|document| validates(&bounded.schema, &document)) {
-                let why = if truncated { "was cut off at the token limit" } else { "does not satisfy the schema" };
+                let why =
+                    if truncated { "was cut off at the token limit" } else { "does not satisfy the schema" };
                 return Err(ModelError::Failed(format!("the server's document {why}")));
             }
         }

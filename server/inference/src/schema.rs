@@ -9,8 +9,24 @@ use serde_json::{Map, Value};
 
 /// Keywords that are enforced or that say nothing about validity.
 const KNOWN: [&str; 19] = [
-    "type", "properties", "required", "additionalProperties", "items", "minItems", "maxItems", "minLength",
-    "maxLength", "minimum", "maximum", "enum", "const", "anyOf", "title", "description", "default", "examples",
+    "type",
+    "properties",
+    "required",
+    "additionalProperties",
+    "items",
+    "minItems",
+    "maxItems",
+    "minLength",
+    "maxLength",
+    "minimum",
+    "maximum",
+    "enum",
+    "const",
+    "anyOf",
+    "title",
+    "description",
+    "default",
+    "examples",
     "$schema",
 ];
 
@@ -85,7 +101,8 @@ fn object(map: &mut Map<String, Value>, path: &str) -> Result<usize, ModelError>
     };
     let mut total = 2;
     if let Some(properties) = map.get_mut("properties") {
-        let properties = properties.as_object_mut().ok_or_else(|| refuse(path, "properties must be an object"))?;
+        let properties =
+            properties.as_object_mut().ok_or_else(|| refuse(path, "properties must be an object"))?;
         for (name, value) in properties {
             let key = Value::from(name.as_str()).to_string().len();
             total += key + 2 + closing_bytes(value, &format!("{path}.{name}"))?;
@@ -95,7 +112,8 @@ fn object(map: &mut Map<String, Value>, path: &str) -> Result<usize, ModelError>
 }
 
 fn array(map: &mut Map<String, Value>, path: &str) -> Result<usize, ModelError> {
-    let count = |key: &str| map.get(key).and_then(Value::as_u64).and_then(|count| usize::try_from(count).ok());
+    let count =
+        |key: &str| map.get(key).and_then(Value::as_u64).and_then(|count| usize::try_from(count).ok());
     if count("maxItems").is_none() {
         return Err(refuse(path, "an array needs maxItems"));
     }
@@ -105,7 +123,8 @@ fn array(map: &mut Map<String, Value>, path: &str) -> Result<usize, ModelError> 
 }
 
 fn string(map: &Map<String, Value>, path: &str) -> Result<usize, ModelError> {
-    let count = |key: &str| map.get(key).and_then(Value::as_u64).and_then(|count| usize::try_from(count).ok());
+    let count =
+        |key: &str| map.get(key).and_then(Value::as_u64).and_then(|count| usize::try_from(count).ok());
     if count("maxLength").is_none() {
         return Err(refuse(path, "a string needs maxLength, enum or const"));
     }

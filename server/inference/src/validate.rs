@@ -76,11 +76,24 @@ mod tests {
             },
             "required": ["n"]
         });
-        let good = [json!({"n": 1}), json!({"n": 9, "s": "好的", "a": ["x"], "b": true}), json!({"n": 2, "s": null, "b": 0})];
+        let good = [
+            json!({"n": 1}),
+            json!({"n": 9, "s": "好的", "a": ["x"], "b": true}),
+            json!({"n": 2, "s": null, "b": 0}),
+        ];
         let bad = [
-            json!({}), json!([]), json!({"n": 0}), json!({"n": 10}), json!({"n": 1.5}), json!({"n": 1, "s": "x"}),
-            json!({"n": 1, "s": "long"}), json!({"n": 1, "a": []}), json!({"n": 1, "a": ["z"]}),
-            json!({"n": 1, "a": ["x", "x", "x"]}), json!({"n": 1, "b": 1}), json!({"n": 1, "other": 1}),
+            json!({}),
+            json!([]),
+            json!({"n": 0}),
+            json!({"n": 10}),
+            json!({"n": 1.5}),
+            json!({"n": 1, "s": "x"}),
+            json!({"n": 1, "s": "long"}),
+            json!({"n": 1, "a": []}),
+            json!({"n": 1, "a": ["z"]}),
+            json!({"n": 1, "a": ["x", "x", "x"]}),
+            json!({"n": 1, "b": 1}),
+            json!({"n": 1, "other": 1}),
         ];
         good.iter().for_each(|value| assert!(validates(&schema, value), "{value}"));
         bad.iter().for_each(|value| assert!(!validates(&schema, value), "{value}"));

@@ -1,19 +1,19 @@
 //! A model's tokens: text to ids and back, and the line between instructions and data.
 //!
 //! Only [`Vocabulary::prompt`] and [`Vocabulary::shared_prompt`] place special tokens. Text handed
-//! in is always encoded as plain text: `<|im_end|>` inside a log line stays eight ordinary tokens.
+//! in is always encoded as plain text: `<|im_end|>` inside a log line stays ordinary tokens.
 
 use std::sync::Arc;
 
 use candle_core::quantized::gguf_file::Value;
 use candle_core::quantized::tokenizer::TokenizerFromGguf;
 use concord_domain::ports::ModelError;
+use llguidance::toktrie::{TokEnv, TokRxInfo, TokTrie, TokenId, TokenizerEnv};
+use tokenizers::Tokenizer;
 use tokenizers::pre_tokenizers::PreTokenizerWrapper;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::pre_tokenizers::digits::Digits;
 use tokenizers::pre_tokenizers::sequence::Sequence;
-use tokenizers::Tokenizer;
-use llguidance::toktrie::{TokEnv, TokRxInfo, TokTrie, TokenId, TokenizerEnv};
 
 use crate::gguf::{Gguf, LoadError};
 
@@ -59,7 +59,8 @@ impl Vocabulary {
         let mut stop = vec![turn_end];
         stop.extend(find("<|endoftext|>"));
 
-        let words: Vec<Vec<u8>> = tokens.iter().zip(&types).map(|(token, kind)| bytes_of(token, *kind)).collect();
+        let words: Vec<Vec<u8>> =
+            tokens.iter().zip(&types).map(|(token, kind)| bytes_of(token, *kind)).collect();
         let info = TokRxInfo::new(words.len() as u32, turn_end);
         let trie = TokTrie::from(&info, &words).with_eos_tokens(&stop);
         let special = types.iter().map(|kind| !matches!(*kind, NORMAL | BYTE)).collect();
@@ -149,9 +150,10 @@ impl TokenizerEnv for Env {
 
     fn tokenize_bytes(&self, bytes: &[u8]) -> Vec<TokenId> {
         self.trie.tokenize_with_greedy_fallback(bytes, |text| {
-            self.tokenizer
-                .encode_fast(text, false)
-                .map_or_else(|_| self.trie.greedy_tokenize(text.as_bytes()), |encoded| encoded.get_ids().to_vec())
+            self.tokenizer.encode_fast(text, false).map_or_else(
+                |_| self.trie.greedy_tokenize(text.as_bytes()),
+                |encoded| encoded.get_ids().to_vec(),
+            )
         })
     }
 }
@@ -173,9 +175,7 @@ fn integer(value: &Value) -> Result<i64, LoadError> {
 fn bytes_of(token: &str, kind: i64) -> Vec<u8> {
     match kind {
         NORMAL | BYTE => token.chars().map(byte_of).collect::<Option<_>>().unwrap_or_default(),
-        CONTROL | USER_DEFINED => {
-            [&[TokTrie::SPECIAL_TOKEN_MARKER], token.as_bytes()].concat()
-        }
+        CONTROL | USER_DEFINED => [&[TokTrie::SPECIAL_TOKEN_MARKER], token.as_bytes()].concat(),
         _ => Vec::new(),
     }
 }

@@ -95,7 +95,8 @@ async fn a_withdrawn_request_frees_the_model() {
 #[tokio::test]
 async fn missing_weights_make_every_request_unavailable_with_the_way_to_mend_it() {
     let dir = tempfile::tempdir().unwrap();
-    let model = open_language_model(&catalogue(), "qwen2.5-coder-1.5b", dir.path(), Options::default()).unwrap();
+    let model =
+        open_language_model(&catalogue(), "qwen2.5-coder-1.5b", dir.path(), Options::default()).unwrap();
     let errors = [
         model.info().await.map(|_| ()).unwrap_err(),
         model.generate(write(100, Priority::Person)).await.map(|_| ()).unwrap_err(),

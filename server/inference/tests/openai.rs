@@ -14,19 +14,26 @@ use concord_inference::{OpenAiConfig, OpenAiModel};
 use serde_json::{Value, json};
 
 /// Answers by the model's name, so that each test picks the server's mood.
-async fn answer(State(calls): State<Arc<AtomicUsize>>, headers: HeaderMap, Json(body): Json<Value>) -> Response {
+async fn answer(
+    State(calls): State<Arc<AtomicUsize>>,
+    headers: HeaderMap,
+    Json(body): Json<Value>,
+) -> Response {
     let call = calls.fetch_add(1, Ordering::SeqCst);
     let mood = body["model"].as_str().unwrap();
     if headers.get("authorization").is_none_or(|key| key != "Bearer key-1") {
         return (StatusCode::UNAUTHORIZED, "no key").into_response();
     }
-    let usage = json!({"prompt_tokens": 40, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": 30}});
+    let usage =
+        json!({"prompt_tokens": 40, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": 30}});
     let say = |content: &str, reason: &str| {
         let choice = json!({"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": reason});
         Json(json!({"choices": [choice], "usage": usage})).into_response()
     };
     match mood {
-        "busy-then-good" if call == 0 => (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "0")], "").into_response(),
+        "busy-then-good" if call == 0 => {
+            (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "0")], "").into_response()
+        }
         "busy-then-good" if call == 1 => (StatusCode::BAD_GATEWAY, "").into_response(),
         "good" | "busy-then-good" if body["max_tokens"] == 1 => {
             assert_eq!(body["logprobs"], true);
@@ -35,7 +42,8 @@ async fn answer(State(calls): State<Arc<AtomicUsize>>, headers: HeaderMap, Json(
                 {"token": "No", "logprob": -1.5}, {"token": "Maybe", "logprob": -4.0},
             ]);
             let logprobs = json!({"content": [{"token": "Yes", "logprob": -0.5, "top_logprobs": top}]});
-            let choice = json!({"message": {"content": "Yes"}, "finish_reason": "length", "logprobs": logprobs});
+            let choice =
+                json!({"message": {"content": "Yes"}, "finish_reason": "length", "logprobs": logprobs});
             Json(json!({"choices": [choice], "usage": usage})).into_response()
         }
         "good" | "busy-then-good" => {
@@ -154,7 +162,8 @@ async fn a_server_that_is_slow_broken_or_absent_is_given_up_on() {
     assert_eq!(calls.load(Ordering::SeqCst), 3);
     let (broken, _) = model("broken", Some("key-1")).await;
     assert!(matches!(broken.generate(write()).await, Err(ModelError::Failed(_))));
-    let mut config = OpenAiConfig::new("http://127.0.0.1:1/v1", Some("secret-key".to_owned()), "none", "test");
+    let mut config =
+        OpenAiConfig::new("http://127.0.0.1:1/v1", Some("secret-key".to_owned()), "none", "test");
     config.retries = 0;
     let error = OpenAiModel::new(&config).unwrap().generate(write()).await.unwrap_err();
     assert!(!error.to_string().contains("secret-key"), "{error}");

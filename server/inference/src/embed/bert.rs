@@ -40,7 +40,8 @@ impl Bert {
         config: &Config,
         prefixes: [&'static str; 2],
     ) -> Result<Self, LoadError> {
-        let truncation = TruncationParams { max_length: config.max_position_embeddings.min(512), ..Default::default() };
+        let truncation =
+            TruncationParams { max_length: config.max_position_embeddings.min(512), ..Default::default() };
         tokenizer.with_truncation(Some(truncation)).map_err(|error| LoadError(error.to_string()))?;
         let pad_id = config.pad_token_id as u32;
         tokenizer.with_padding(Some(PaddingParams { pad_id, ..Default::default() }));

@@ -87,10 +87,15 @@ fn read_directory(file: &mut Reader<'_>) -> Result<HashMap<String, Entry>, LoadE
         .collect()
 }
 
-fn read_vocabulary(file: &mut Reader<'_>, pieces: usize, special: [usize; 4]) -> Result<Tokenizer, LoadError> {
+fn read_vocabulary(
+    file: &mut Reader<'_>,
+    pieces: usize,
+    special: [usize; 4],
+) -> Result<Tokenizer, LoadError> {
     let length = file.u64()?;
     let offsets = (0..=pieces).map(|_| Ok(file.u32()? as usize)).collect::<Result<Vec<_>, LoadError>>()?;
-    let scores = (0..pieces).map(|_| Ok(f32::from_bits(file.u32()?))).collect::<Result<Vec<_>, LoadError>>()?;
+    let scores =
+        (0..pieces).map(|_| Ok(f32::from_bits(file.u32()?))).collect::<Result<Vec<_>, LoadError>>()?;
     let blob = file.take(length)?;
     let texts = offsets
         .windows(2)
@@ -106,7 +111,9 @@ fn read_vocabulary(file: &mut Reader<'_>, pieces: usize, special: [usize; 4]) ->
     let failed = |error: tokenizers::Error| LoadError(error.to_string());
     let mut tokenizer = Tokenizer::new(Unigram::from(scored, Some(unknown), false).map_err(failed)?);
     let replace = |pattern: &str| {
-        Replace::new(ReplacePattern::Regex(pattern.to_owned()), " ").map(NormalizerWrapper::from).map_err(failed)
+        Replace::new(ReplacePattern::Regex(pattern.to_owned()), " ")
+            .map(NormalizerWrapper::from)
+            .map_err(failed)
     };
     let normalisers = vec![NFKC.into(), replace(r"[\t\n\r\x{00a0}\x{3000}]")?, replace(" {2,}")?];
     tokenizer.with_normalizer(Some(Sequence::new(normalisers))).map_err(failed)?;
@@ -119,7 +126,9 @@ fn read_vocabulary(file: &mut Reader<'_>, pieces: usize, special: [usize; 4]) ->
         .map_err(|error| LoadError(error.to_string()))?;
     tokenizer.with_post_processor(Some(template));
     let special = [bos_name, pad_name, eos_name, unknown_name];
-    tokenizer.add_special_tokens(special.map(|token| AddedToken::from(token, true)).to_vec()).map_err(failed)?;
+    tokenizer
+        .add_special_tokens(special.map(|token| AddedToken::from(token, true)).to_vec())
+        .map_err(failed)?;
     Ok(tokenizer)
 }
 
@@ -179,7 +188,8 @@ impl Tensors<'_> {
     }
 
     fn data(&self, name: &str, length: usize) -> Result<&[u8], LoadError> {
-        let entry = self.entries.get(name).ok_or_else(|| LoadError(format!("the file lacks the tensor {name}")))?;
+        let entry =
+            self.entries.get(name).ok_or_else(|| LoadError(format!("the file lacks the tensor {name}")))?;
         let end = entry.offset.checked_add(entry.length);
         let data = end.and_then(|end| self.bytes.get(entry.offset..end));
         match data {

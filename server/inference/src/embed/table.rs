@@ -65,7 +65,9 @@ impl Encode for Table {
                 let mut sum = vec![0.0; self.rows.first().map_or(0, Vec::len)];
                 for id in encoded.get_ids() {
                     let id = *id as usize;
-                    let (Some(row), Some(weight)) = (self.mapping.get(id), self.weights.get(id)) else { continue };
+                    let (Some(row), Some(weight)) = (self.mapping.get(id), self.weights.get(id)) else {
+                        continue;
+                    };
                     sum.iter_mut().zip(&self.rows[*row]).for_each(|(sum, value)| *sum += weight * value);
                 }
                 // The mean differs from the sum in length only, and the length is set to 1.

@@ -41,7 +41,8 @@ impl Http {
         let mut headers = HeaderMap::new();
         if let Some(key) = api_key {
             let value = HeaderValue::from_str(&format!("Bearer {key}"));
-            let mut value = value.map_err(|_| unavailable(name, "the API key has characters no header may have"))?;
+            let mut value =
+                value.map_err(|_| unavailable(name, "the API key has characters no header may have"))?;
             // Keeps the key out of debug output.
             value.set_sensitive(true);
             headers.insert(AUTHORIZATION, value);
@@ -95,7 +96,9 @@ impl Http {
         let bytes = self.read(response).await?;
         if status.is_success() {
             return serde_json::from_slice(&bytes).map_err(|error| {
-                Failure::Lasting(ModelError::Failed(format!("the server's answer is not the protocol's: {error}")))
+                Failure::Lasting(ModelError::Failed(format!(
+                    "the server's answer is not the protocol's: {error}"
+                )))
             });
         }
         let said: String = String::from_utf8_lossy(&bytes).chars().take(300).collect();
@@ -106,7 +109,9 @@ impl Http {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => {
                 Failure::Lasting(unavailable(&self.name, &why))
             }
-            StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => Failure::Lasting(ModelError::BadRequest(why)),
+            StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => {
+                Failure::Lasting(ModelError::BadRequest(why))
+            }
             _ => Failure::Lasting(ModelError::Failed(why)),
         })
     }
@@ -117,7 +122,9 @@ impl Http {
             match response.chunk().await {
                 Ok(Some(chunk)) if bytes.len() + chunk.len() <= MAX_BYTES => bytes.extend_from_slice(&chunk),
                 Ok(Some(_)) => {
-                    return Err(Failure::Lasting(ModelError::Failed("the server's answer has no end".to_owned())));
+                    return Err(Failure::Lasting(ModelError::Failed(
+                        "the server's answer has no end".to_owned(),
+                    )));
                 }
                 Ok(None) => return Ok(bytes),
                 Err(error) => return Err(Failure::Passing(self.broken(&error), None)),

@@ -85,7 +85,8 @@ pub(super) fn answer_logprobs(choice: &Choice, answers: &[String]) -> Option<Vec
     let mut best: Vec<Option<f32>> = vec![None; answers.len()];
     for candidate in listed {
         let token = candidate.token.trim();
-        let mut begun = (0..answers.len()).filter(|index| !token.is_empty() && answers[*index].starts_with(token));
+        let mut begun =
+            (0..answers.len()).filter(|index| !token.is_empty() && answers[*index].starts_with(token));
         if let (Some(index), None) = (begun.next(), begun.next()) {
             let known = best[index].unwrap_or(f32::NEG_INFINITY);
             best[index] = Some(known.max(candidate.logprob));
