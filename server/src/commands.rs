@@ -1,7 +1,17 @@
 //! The subcommands, a file each, and what they share: the runtime, the database, the exit code.
 
+mod account;
+mod compress;
+mod demo;
 mod doctor;
+mod export;
+mod generate;
+mod import;
+mod judge;
 mod migrate;
+mod schema;
+mod serve;
+mod work;
 
 use crate::cli::Cli;
 use crate::cluster::{self, Database};
@@ -15,6 +25,26 @@ use tokio_util::sync::CancellationToken;
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Serve pages and API, and work.
+    Serve(serve::Args),
+    /// Work, without pages.
+    Work,
+    /// Bring users, items or behaviours in.
+    Import(import::Args),
+    /// Print the JSON Schema of an import.
+    Schema(schema::Args),
+    /// Load the seeded demo world.
+    Demo(demo::Args),
+    /// Print a user's compressed history.
+    Compress(compress::Args),
+    /// Write samples of some users, and judge them.
+    Generate(generate::Args),
+    /// Judge what is not judged yet.
+    Judge(judge::Args),
+    /// Write what people agree on as training files.
+    Export(export::Args),
+    /// Add, list and change accounts.
+    Account(account::Args),
     /// Bring the database's schema up to this version.
     Migrate,
     /// List every setting and check database, weights, disk and clock.
@@ -61,6 +91,16 @@ pub fn run(cli: Cli, config: Config) -> Result<Outcome> {
     runtime.block_on(async {
         let run = Run { config, json: cli.json, stop: shutdown::on_signal()? };
         match cli.command {
+            Command::Serve(args) => serve::run(&run, args).await,
+            Command::Work => work::run(&run).await,
+            Command::Import(args) => import::run(&run, args).await,
+            Command::Schema(args) => Ok(schema::run(&args)),
+            Command::Demo(args) => demo::run(&run, args).await,
+            Command::Compress(args) => compress::run(&run, args).await,
+            Command::Generate(args) => generate::run(&run, args).await,
+            Command::Judge(args) => judge::run(&run, args).await,
+            Command::Export(args) => export::run(&run, args).await,
+            Command::Account(args) => account::run(&run, args).await,
             Command::Migrate => migrate::run(&run).await,
             Command::Doctor => doctor::run(&run).await,
         }

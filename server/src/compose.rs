@@ -6,7 +6,7 @@ use crate::config::Config;
 use anyhow::{Context, Result};
 use concord_domain::ports::{Embedder, LanguageModel, ModelError};
 use concord_domain::{AccountId, Actor, Role, api};
-use concord_inference::{Catalogue, OpenAiModel, Options, open_embedder, open_language_model};
+use concord_inference::{Catalogue, OpenAiConfig, OpenAiModel, Options, open_embedder, open_language_model};
 use concord_service::accounts::AccountsService;
 use concord_service::exports::ExportsService;
 use concord_service::generation::Generator;
@@ -100,7 +100,7 @@ fn open_models(config: &Config) -> Result<Models> {
         match &config.llm {
             Some(remote) => {
                 let key = remote.api_key.as_ref().map(|key| key.expose().to_owned());
-                Ok(Arc::new(OpenAiModel::new(&remote.url, key, &remote.model)?))
+                Ok(Arc::new(OpenAiModel::new(&OpenAiConfig::new(&remote.url, key, &remote.model, &remote.model))?))
             }
             None => open_language_model(&catalogue, name, &config.weights, Options::default()),
         }

@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod cluster;
 pub mod commands;
+pub mod compose;
 pub mod config;
 pub mod doctor;
 pub mod http;

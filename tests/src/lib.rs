@@ -5,6 +5,7 @@
 mod browser;
 mod database;
 mod server;
+mod world;
 
 pub use browser::{Browser, Scheme};
 pub use database::TestDatabase;

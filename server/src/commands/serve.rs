@@ -5,6 +5,7 @@ use crate::compose::{self, Concord};
 use crate::http::{self, HttpState};
 use anyhow::{Context, Result};
 use concord_domain::GenerationRequest;
+use concord_service::demo::{self, World};
 use concord_service::jobs::{LIGHT_KINDS, MODEL_KINDS};
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -89,7 +90,8 @@ async fn first_world(pool: sqlx::PgPool, use_cases: concord_domain::api::UseCase
     if users > 0 {
         return Ok(());
     }
-    super::demo::load(&pool).await?;
+    let world = World { seed: 7, users: 500, items: 3000, until: None };
+    demo::load(&pool, world).await?;
     let request = GenerationRequest { users: 6, ..GenerationRequest::default() };
     match use_cases.work.generate(&compose::operator(), request).await {
         Ok(generation) => tracing::info!(generation = %generation.id, "first generation queued"),
