@@ -322,14 +322,14 @@ fn many(rows: usize) -> String {
 
 #[sqlx::test(migrations = "../../migrations")]
 async fn two_imports_at_once_double_nothing(pool: PgPool) {
-    let text = many(50_000);
+    let text = many(120_000);
     let backwards: Vec<&str> = text.lines().rev().collect();
     let backwards = backwards.join("\n");
     let options = jsonl(Kind::Behaviours);
     let (one, two) = tokio::join!(through(&pool, &options, text), through(&pool, &options, backwards));
-    assert_eq!(one.0.new + two.0.new, 50_000);
-    assert_eq!(one.0.duplicate + two.0.duplicate, 50_000);
-    assert_eq!(count(&pool, "behaviours").await, 50_000);
+    assert_eq!(one.0.new + two.0.new, 120_000);
+    assert_eq!(one.0.duplicate + two.0.duplicate, 120_000);
+    assert_eq!(count(&pool, "behaviours").await, 120_000);
 }
 
 #[sqlx::test(migrations = "../../migrations")]
@@ -338,13 +338,13 @@ async fn a_stopped_import_keeps_whole_batches_and_can_be_run_again(pool: PgPool)
     let stop = std::sync::Arc::clone(&options.stop);
     let mut rejects: Vec<Reject> = Vec::new();
     let progress = |_| stop.store(true, std::sync::atomic::Ordering::Relaxed);
-    let report = import(&pool, Cursor::new(many(50_000)), &options, &mut rejects, progress)
+    let report = import(&pool, Cursor::new(many(80_000)), &options, &mut rejects, progress)
         .await
         .expect("stops in order");
     assert!(report.interrupted);
-    assert_eq!((report.new, count(&pool, "behaviours").await), (20_000, 20_000));
-    let (again, _) = through(&pool, &jsonl(Kind::Behaviours), many(50_000)).await;
-    assert_eq!((again.new, again.duplicate), (30_000, 20_000));
+    assert_eq!((report.new, count(&pool, "behaviours").await), (50_000, 50_000));
+    let (again, _) = through(&pool, &jsonl(Kind::Behaviours), many(80_000)).await;
+    assert_eq!((again.new, again.duplicate), (30_000, 50_000));
 }
 
 #[sqlx::test(migrations = "../../migrations")]

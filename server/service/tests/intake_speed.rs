@@ -26,7 +26,8 @@ impl Read for Log {
                 row if row > ROWS => return Ok(0),
                 row => {
                     let mixed = row.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 16;
-                    let (user, item, at) = (mixed % 20_000, mixed / 7 % 50_000, 1_600_000_000 + mixed / 3 % 90_000_000);
+                    let (user, item, at) =
+                        (mixed % 20_000, mixed / 7 % 50_000, 1_600_000_000 + mixed / 3 % 90_000_000);
                     format!("user-{user},cart,item-{item},{at}\n").into_bytes()
                 }
             };
@@ -47,7 +48,8 @@ async fn a_million_behaviours(pool: PgPool) {
         let mut rejects: Vec<Reject> = Vec::new();
         let began = Instant::now();
         let options = ImportOptions::new(Kind::Behaviours, Format::Csv);
-        let report = import(&pool, Log::default(), &options, &mut rejects, |_| {}).await.expect("gets through");
+        let report =
+            import(&pool, Log::default(), &options, &mut rejects, |_| {}).await.expect("gets through");
         let seconds = began.elapsed().as_secs_f64();
         let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
         let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or_default();

@@ -3,6 +3,7 @@
 
 pub mod accounts;
 pub mod behaviours;
+pub mod demo;
 pub mod events;
 pub mod exports;
 pub mod generations;

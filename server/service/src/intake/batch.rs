@@ -18,7 +18,7 @@ use std::io::BufRead;
 use tokio::sync::mpsc::Sender;
 
 /// A batch is sent on when it has so many rows or bytes.
-const ROWS: u64 = 20_000;
+const ROWS: u64 = 50_000;
 const BYTES: usize = 8 << 20;
 
 /// What the thread sends.
