@@ -85,8 +85,8 @@ pub struct Entry {
     pub upstream_licence: String,
     /// Licence the carrying package states, or `none stated`.
     pub repack_licence: String,
-    /// Peak resident memory measured while generating, in MiB.
-    pub peak_memory_mib: u64,
+    /// Peak resident memory measured in use, in MiB; none where it was not measured.
+    pub peak_memory_mib: Option<u64>,
     /// Directory in the repository that holds the files, where they are committed.
     pub in_repository: Option<PathBuf>,
     /// The files; the first is the weights.
