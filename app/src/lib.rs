@@ -3,6 +3,8 @@
 //! Knows the domain and its use-case traits, never the store, the services or a model. The server
 //! crate builds it with `ssr` and calls `shell` and [`App`]; the browser gets it with `hydrate`.
 
+// Views nest deeper than the compiler follows by default when it lays them out in release builds.
+#![recursion_limit = "256"]
 #![expect(unreachable_pub, reason = "the component macro makes its functions pub wherever they are")]
 
 mod error;

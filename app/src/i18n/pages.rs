@@ -4,7 +4,7 @@ use super::{count, texts};
 use concord_domain::{JobState, Lang};
 
 texts! {
-    SIGN_IN_HINT "Accounts are made with: concord account add EMAIL --role annotator" "账户由管理员创建:concord account add 邮箱 --role annotator";
+    SIGN_IN_HINT "Accounts are made with: concord account add EMAIL --role annotator" "账户由管理员创建：concord account add 邮箱 --role annotator";
     MY_DAY "Your day" "今日工作";
     DONE_TODAY "samples today" "今日样本";
     DONE_TOTAL "in all" "累计";
@@ -22,7 +22,7 @@ texts! {
     USERS_COUNT "Users" "用户数";
     SEED "Seed" "随机种子";
     DO_GENERATE "Generate" "生成";
-    GENERATE_EFFECT "Draws users with enough reliable behaviour, writes samples for each and judges them as they come." "抽取行为充足的用户,为其生成样本并随即交由评审模型评审。";
+    GENERATE_EFFECT "Draws users with enough reliable behaviour, writes samples for each and judges them as they come." "抽取行为充足的用户，为其生成样本并随即交由评审模型评审。";
     JOBS "Running and failed work" "进行中与失败的任务";
     JOB_KIND "Work" "任务";
     JOB_STATE "State" "状态";
@@ -32,8 +32,8 @@ texts! {
     LOGS "Logs" "日志";
     MODEL_TROUBLE "Models are not ready" "模型未就绪";
     EMPTY_LOGS "No logs yet" "尚无日志";
-    EMPTY_LOGS_HINT "Load the demonstration data with this command, or import your own:" "运行以下命令加载演示数据,或导入自己的数据:";
-    EMPTY_ANNOTATOR "Nothing to review yet. A lead starts a generation; its samples then appear here." "暂无可评审样本。负责人开始生成后,样本会出现在这里。";
+    EMPTY_LOGS_HINT "Load the demonstration data with this command, or import your own:" "运行以下命令加载演示数据，或导入自己的数据：";
+    EMPTY_ANNOTATOR "Nothing to review yet. A lead starts a generation; its samples then appear here." "暂无可评审样本。负责人开始生成后，样本会出现在这里。";
     TEXT "Text" "文本";
     USER "User" "用户";
     LANGUAGE "Language" "语言";
@@ -73,8 +73,8 @@ texts! {
     BACK_TO_SAMPLES "All samples" "全部样本";
     POLICY "What to export" "导出内容";
     EVIDENCE "Answers that count" "采用的回答";
-    EVIDENCE_BLIND "blind (independent)" "盲评(独立)";
-    EVIDENCE_FINAL "final (revised where there is one)" "最终(有修订则取修订)";
+    EVIDENCE_BLIND "blind (independent)" "盲评（独立）";
+    EVIDENCE_FINAL "final (revised where there is one)" "最终（有修订则取修订）";
     MIN_PEOPLE "People a sample, at least" "每条样本至少人数";
     MUST_AGREE "They must agree" "一致性要求";
     UNANIMOUS "unanimously" "全体一致";
@@ -88,11 +88,11 @@ texts! {
     PREVIEW_TITLE "This policy takes, now" "按此条件当前可导出";
     ROWS "Rows" "行数";
     START_EXPORT "Start export" "开始导出";
-    NOTHING_AGREED "Nothing fits this policy yet: label more samples of the train half, or ask for less agreement." "尚无符合条件的样本:请标注更多训练分区样本,或放宽一致性要求。";
+    NOTHING_AGREED "Nothing fits this policy yet: label more samples of the train half, or ask for less agreement." "尚无符合条件的样本：请标注更多训练分区样本，或放宽一致性要求。";
     EXPORT_LIST "Exports so far" "历次导出";
     NO_EXPORTS "No export yet." "尚未导出。";
     FILES "Files" "文件";
-    TRAIN_HALF_ONLY "Only the train half is exported; the audit half stays untouched." "仅导出训练分区;审计分区保持不动。";
+    TRAIN_HALF_ONLY "Only the train half is exported; the audit half stays untouched." "仅导出训练分区；审计分区保持不动。";
 }
 
 /// A job's state.
@@ -134,7 +134,7 @@ pub(crate) fn log_size(lang: Lang, users: i64, items: i64, behaviours: i64) -> S
     let (u, i, b) = (count(users), count(items), count(behaviours));
     match lang {
         Lang::En => format!("{u} users, {i} items, {b} behaviours"),
-        Lang::Zh => format!("{u} 个用户,{i} 个商品,{b} 条行为"),
+        Lang::Zh => format!("{u} 个用户，{i} 个商品，{b} 条行为"),
     }
 }
 
@@ -143,7 +143,7 @@ pub(crate) fn generation_line(lang: Lang, done: i64, users: i64, judged: i64, sa
     let (d, u, j, s) = (count(done), count(users), count(judged), count(samples));
     match lang {
         Lang::En => format!("{d} of {u} users done; {j} of {s} samples judged"),
-        Lang::Zh => format!("已完成 {d}/{u} 个用户;已评审 {j}/{s} 条样本"),
+        Lang::Zh => format!("已完成 {d}/{u} 个用户；已评审 {j}/{s} 条样本"),
     }
 }
 

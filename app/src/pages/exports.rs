@@ -150,7 +150,14 @@ fn Preview(preview: ExportPreview, policy: ExportPolicy) -> impl IntoView {
 #[component]
 fn List(exports: Vec<Export>) -> impl IntoView {
     let (t, lang) = (use_words(), use_lang());
-    let none = exports.is_empty().then(|| view! { <p class="quiet">{t(w::NO_EXPORTS)}</p> });
+    if exports.is_empty() {
+        return view! {
+            <section class="card" aria-labelledby="exports">
+                <h2 id="exports">{t(w::EXPORT_LIST)}</h2><p class="quiet">{t(w::NO_EXPORTS)}</p>
+            </section>
+        }
+        .into_any();
+    }
     let rows = exports.into_iter().map(|export| {
         let file = |name: &'static str| {
             let href = format!("/api/v1/exports/{}/files/{name}", export.id);
@@ -170,7 +177,6 @@ fn List(exports: Vec<Export>) -> impl IntoView {
     view! {
         <section class="card" aria-labelledby="exports">
             <h2 id="exports">{t(w::EXPORT_LIST)}</h2>
-            {none}
             <div class="table-frame"><table>
                 <thead><tr>
                     <th scope="col">{t(w::WHEN)}</th>

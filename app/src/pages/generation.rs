@@ -121,5 +121,6 @@ pub(crate) fn JobTable(jobs: Vec<Job>) -> impl IntoView {
                 </table></div>
             </section>
         }
+        .into_any()
     })
 }

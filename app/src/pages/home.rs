@@ -43,7 +43,8 @@ fn Loaded() -> impl IntoView {
             }
         })
     };
-    view! { <Transition fallback=|| view! { <div class="card skeleton"></div> }>{view}</Transition> }.into_any()
+    view! { <Transition fallback=|| view! { <div class="card skeleton"></div> }>{view}</Transition> }
+        .into_any()
 }
 
 #[component]

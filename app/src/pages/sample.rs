@@ -47,7 +47,8 @@ fn Loaded() -> impl IntoView {
             }
         })
     };
-    view! { <Suspense fallback=|| view! { <div class="card skeleton tall"></div> }>{view}</Suspense> }.into_any()
+    view! { <Suspense fallback=|| view! { <div class="card skeleton tall"></div> }>{view}</Suspense> }
+        .into_any()
 }
 
 #[component]

@@ -157,7 +157,7 @@ impl Desk {
         match rpc::reveal_verdicts(id).await {
             Ok(reveal) => {
                 let (assignment, answers) = opened;
-                Event::Reopened { assignment, answers, verdicts: reveal.verdicts }
+                Event::Reopened { assignment: Box::new(assignment), answers, verdicts: reveal.verdicts }
             }
             Err(error) => Event::ReopenFailed(Some(error)),
         }

@@ -6,7 +6,7 @@ use concord_domain::Sample;
 use leptos::prelude::*;
 
 /// Beyond this many characters the text steps down a size, so that it stays on the screen.
-const LARGE: usize = 90;
+const LARGE: usize = 180;
 
 /// The chain interest ► tag ► item ► explanation, the reason, and the context of imported samples.
 #[component]
@@ -40,7 +40,8 @@ pub(crate) fn SampleZone(sample: Sample) -> impl IntoView {
         }
     });
     view! {
-        <section class="zone zone-sample" aria-labelledby="sample-zone" data-testid="review-sample">
+        <section class="zone zone-sample" aria-labelledby="sample-zone" data-testid="review-sample"
+            tabindex="0">
             <h2 id="sample-zone" class="visually-hidden">{t(w::SAMPLE_ZONE)}</h2>
             <ol class="chain">
                 {chain.collect_view()}

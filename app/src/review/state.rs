@@ -98,7 +98,7 @@ pub(crate) enum Event {
     Fetched(Vec<Assignment>),
     FetchFailed(ApiError),
     Reopened {
-        assignment: Assignment,
+        assignment: Box<Assignment>,
         answers: Vec<Answer>,
         verdicts: Vec<Verdict>,
     },
@@ -287,7 +287,7 @@ impl State {
                 vec![]
             }
             Event::Reopened { assignment, answers, verdicts } => {
-                self.reopened(assignment, &answers, verdicts)
+                self.reopened(*assignment, &answers, verdicts)
             }
             Event::ReopenFailed(error) => {
                 self.notice = error.map_or(Notice::NothingToUndo, Notice::Trouble);

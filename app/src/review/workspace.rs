@@ -27,9 +27,10 @@ pub(crate) fn Workspace(assignments: Vec<Assignment>, progress: MyProgress, task
     let current =
         Memo::new(move |_| desk.state.with(|state| state.current.as_ref().map(|now| now.assignment.id)));
     let zones = move || {
-        current.track();
-        let assignment =
-            desk.state.with_untracked(|state| state.current.as_ref().map(|now| now.assignment.clone()));
+        // Read, not only tracked: a memo that nobody reads never runs and never tells.
+        let assignment = current.get().and_then(|_| {
+            desk.state.with_untracked(|state| state.current.as_ref().map(|now| now.assignment.clone()))
+        });
         match assignment {
             Some(assignment) => view! {
                 <UserZone sample=assignment.sample.clone()/>
@@ -125,7 +126,7 @@ fn listen(desk: Desk, comment: NodeRef<Input>, sheet: NodeRef<Dialog>, skip: Nod
     let current =
         Memo::new(move |_| desk.state.with(|state| state.current.as_ref().map(|now| now.assignment.id)));
     Effect::new(move |_| {
-        current.track();
+        current.get();
         // After this frame the new lines are in the document.
         request_animation_frame(show_evidence);
     });

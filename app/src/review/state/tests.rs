@@ -158,7 +158,7 @@ fn ten_steps_are_undone_and_then_the_last_sample_reopens() {
     assert_eq!(now(&state).answers, vec![None, None]);
     assert_eq!(state.apply(Event::Undo), vec![Effect::Reopen(Some(id(1)))]);
     let answers = vec![Answer { criterion: "relevance".into(), label: "pass".into() }];
-    state.apply(Event::Reopened { assignment: assignment(1), answers, verdicts: vec![] });
+    state.apply(Event::Reopened { assignment: Box::new(assignment(1)), answers, verdicts: vec![] });
     assert_eq!(now(&state).answers[0].as_deref(), Some("pass"));
     assert!(now(&state).revealed());
     state.apply(advance("c"));
