@@ -6,12 +6,15 @@
 
 mod access;
 mod extract;
-mod health;
 mod headers;
+mod health;
 mod observe;
 mod pages;
 mod problem;
 mod v1;
+
+#[cfg(test)]
+mod tests;
 
 use crate::config::Config;
 use axum::Router;

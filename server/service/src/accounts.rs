@@ -56,7 +56,9 @@ impl AccountsService {
             return Err(Error::conflict("account_exists", "there is an account with that address already"));
         }
         let detail = json!({ "role": role.as_str() });
-        events::append(&mut tx, None, "account_added", &account.id.to_string(), &detail).await.or_internal()?;
+        events::append(&mut tx, None, "account_added", &account.id.to_string(), &detail)
+            .await
+            .or_internal()?;
         tx.commit().await.or_internal()?;
         Ok(account)
     }
@@ -69,7 +71,9 @@ impl AccountsService {
         let token = secrets::bearer_token();
         let mut tx = self.pool.begin().await.or_internal()?;
         accounts::insert_token(&mut tx, &secrets::hash(&token), account).await.or_internal()?;
-        events::append(&mut tx, None, "token_issued", &account.to_string(), &json!({})).await.or_internal()?;
+        events::append(&mut tx, None, "token_issued", &account.to_string(), &json!({}))
+            .await
+            .or_internal()?;
         tx.commit().await.or_internal()?;
         Ok(token)
     }
@@ -165,7 +169,9 @@ impl api::Accounts for AccountsService {
         let mut tx = self.pool.begin().await.or_internal()?;
         let hash = secrets::hash(session_secret);
         if let Some(id) = accounts::end_session(&mut tx, &hash).await.or_internal()? {
-            events::append(&mut tx, Some(id), "signed_out", &id.to_string(), &json!({})).await.or_internal()?;
+            events::append(&mut tx, Some(id), "signed_out", &id.to_string(), &json!({}))
+                .await
+                .or_internal()?;
         }
         tx.commit().await.or_internal()
     }

@@ -128,7 +128,10 @@ impl Printed {
         let Account { id, email, role } = &self.account;
         if json {
             let (password, token) = (&self.password, &self.token);
-            println!("{}", json!({ "id": id, "email": email, "role": role, "password": password, "token": token }));
+            println!(
+                "{}",
+                json!({ "id": id, "email": email, "role": role, "password": password, "token": token })
+            );
             return;
         }
         // What was done goes beside the secret, not before it: `concord account … --token` may be piped.

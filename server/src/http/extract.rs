@@ -31,12 +31,15 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
             let why = "send Content-Type: application/json";
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", why));
         }
-        let body = Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => {
-                Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body is larger than this route takes")
-            }
-            status => Problem::new(status, "bad_request", "the body could not be read to its end"),
-        })?;
+        let body =
+            Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
+                StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    "too_large",
+                    "the body is larger than this route takes",
+                ),
+                status => Problem::new(status, "bad_request", "the body could not be read to its end"),
+            })?;
         parse(&body).map(Self)
     }
 }
@@ -135,7 +138,8 @@ mod tests {
 
     #[test]
     fn what_is_no_json_is_a_bad_request() {
-        for body in ["", "{", "{} x", "\u{feff}{}", "{\"phase\":\"\u{0}\"}"] {
+        for body in ["", "{", "{\"phase\":\"blind\",\"answers\":[]} x", "\u{feff}{}", "{\"phase\":\"\u{0}\"}"]
+        {
             let problem = problem::<Submission>(body);
             assert_eq!((&problem["code"], &problem["status"]), (&"bad_json".into(), &400.into()), "{body:?}");
         }

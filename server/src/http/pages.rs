@@ -34,9 +34,14 @@ pub(super) fn routes(state: &HttpState) -> Router<HttpState> {
     let context = move || provide(&use_cases);
     let pages = leptos_axum::generate_route_list(concord_app::App);
     Router::new()
-        .leptos_routes_with_context(state, pages, context.clone(), move || concord_app::shell(options.clone()))
+        .leptos_routes_with_context(state, pages, context.clone(), move || {
+            concord_app::shell(options.clone())
+        })
         .merge(files(Path::new(&*state.leptos_options.site_root)))
-        .fallback(leptos_axum::file_and_error_handler_with_context::<HttpState, _>(context, concord_app::shell))
+        .fallback(leptos_axum::file_and_error_handler_with_context::<HttpState, _>(
+            context,
+            concord_app::shell,
+        ))
 }
 
 /// What a page or server function finds in its context.

@@ -82,16 +82,21 @@ impl IntoResponse for Problem {
 /// method, too large, too slow. Pages and problems pass as they are.
 pub(crate) async fn dress(mut response: Response) -> Response {
     let status = response.status();
-    let spoken = response.headers().get(CONTENT_TYPE).is_some_and(|kind| !kind.as_bytes().starts_with(b"text/plain"));
+    let spoken =
+        response.headers().get(CONTENT_TYPE).is_some_and(|kind| !kind.as_bytes().starts_with(b"text/plain"));
     if spoken || !(status.is_client_error() || status.is_server_error()) {
         return response;
     }
     let (code, detail) = match status {
         StatusCode::NOT_FOUND => ("not_found", "there is nothing at this address"),
-        StatusCode::METHOD_NOT_ALLOWED => ("method_not_allowed", "not with this method; see the header Allow"),
+        StatusCode::METHOD_NOT_ALLOWED => {
+            ("method_not_allowed", "not with this method; see the header Allow")
+        }
         StatusCode::PAYLOAD_TOO_LARGE => ("too_large", "the body is larger than this route takes"),
         StatusCode::SERVICE_UNAVAILABLE => ("timeout", "this took too long and was stopped; try again"),
-        _ if status.is_server_error() => ("internal", "something went wrong here; nothing you entered is lost"),
+        _ if status.is_server_error() => {
+            ("internal", "something went wrong here; nothing you entered is lost")
+        }
         _ => ("bad_request", "the request cannot be read"),
     };
     let (parts, body) = Problem::new(status, code, detail).into_response().into_parts();
@@ -109,7 +114,8 @@ pub(crate) fn cross_site(_: ProtectionError) -> Response {
 /// A handler that panicked: a fault of ours.
 pub(crate) fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
     let reference = uuid::Uuid::new_v4().simple().to_string()[..8].to_owned();
-    let said = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let said =
+        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     tracing::error!(%reference, panic = said.unwrap_or("of an unknown kind"), "a handler panicked");
     Problem::from(Error::Internal { reference }).into_response()
 }

@@ -1,9 +1,13 @@
 //! Accounts, sessions and tokens. Secrets come here hashed; nothing here can turn them back.
+//!
+//! The operator, with the nil id, who acts when a command does, is nobody's account: it is neither listed nor
+//! found, so it can get no password and no token.
 
 use crate::{Result, StoreError};
 use concord_domain::{Account, AccountId};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
+use uuid::Uuid;
 
 /// Adds an account; `false` if its e-mail address is taken.
 ///
@@ -28,10 +32,12 @@ pub async fn insert(conn: &mut PgConnection, account: &Account, password_hash: O
 /// # Errors
 /// The database's.
 pub async fn by_email(conn: &mut PgConnection, email: &str) -> Result<Option<(Account, Option<String>)>> {
-    let row = sqlx::query("select id, email, role, password_hash from accounts where email = $1")
-        .bind(email)
-        .fetch_optional(conn)
-        .await?;
+    let row =
+        sqlx::query("select id, email, role, password_hash from accounts where email = $1 and id <> $2")
+            .bind(email)
+            .bind(Uuid::nil())
+            .fetch_optional(conn)
+            .await?;
     row.map(|row| Ok((account(&row)?, row.try_get("password_hash")?))).transpose()
 }
 
@@ -40,7 +46,10 @@ pub async fn by_email(conn: &mut PgConnection, email: &str) -> Result<Option<(Ac
 /// # Errors
 /// The database's.
 pub async fn list(conn: &mut PgConnection) -> Result<Vec<Account>> {
-    let rows = sqlx::query("select id, email, role from accounts order by email").fetch_all(conn).await?;
+    let rows = sqlx::query("select id, email, role from accounts where id <> $1 order by email")
+        .bind(Uuid::nil())
+        .fetch_all(conn)
+        .await?;
     rows.iter().map(account).collect()
 }
 
@@ -49,7 +58,11 @@ pub async fn list(conn: &mut PgConnection) -> Result<Vec<Account>> {
 /// # Errors
 /// The database's.
 pub async fn any(conn: &mut PgConnection) -> Result<bool> {
-    Ok(sqlx::query_scalar("select exists (select 1 from accounts)").fetch_one(conn).await?)
+    let any = sqlx::query_scalar("select exists (select 1 from accounts where id <> $1)")
+        .bind(Uuid::nil())
+        .fetch_one(conn)
+        .await?;
+    Ok(any)
 }
 
 /// Sets the password hash.

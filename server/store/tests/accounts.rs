@@ -22,7 +22,8 @@ async fn an_address_is_taken_once(pool: PgPool) {
     assert!(!accounts::insert(&mut conn, &second, None).await.expect("insert"));
     assert!(accounts::any(&mut conn).await.expect("any"));
     assert_eq!(accounts::list(&mut conn).await.expect("list"), [first.clone()]);
-    let (found, hash) = accounts::by_email(&mut conn, "a@example.org").await.expect("query").expect("account");
+    let (found, hash) =
+        accounts::by_email(&mut conn, "a@example.org").await.expect("query").expect("account");
     assert_eq!((found, hash.as_deref()), (first, Some("hash")));
     assert!(accounts::by_email(&mut conn, "b@example.org").await.expect("query").is_none());
 }

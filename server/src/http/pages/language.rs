@@ -12,7 +12,11 @@ pub(super) fn of(headers: &HeaderMap) -> Lang {
     }
     let asked = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     // Browsers send their list in order of preference.
-    asked.split(',').map(str::trim).find(|tag| tag.starts_with("zh") || tag.starts_with("en")).map_or(Lang::En, Lang::parse)
+    asked
+        .split(',')
+        .map(str::trim)
+        .find(|tag| tag.starts_with("zh") || tag.starts_with("en"))
+        .map_or(Lang::En, Lang::parse)
 }
 
 #[cfg(test)]

@@ -59,7 +59,12 @@ fn idempotency_key(headers: &HeaderMap) -> Result<&str, Error> {
         .get("idempotency-key")
         .and_then(|value| value.to_str().ok())
         .filter(|key| !key.is_empty())
-        .ok_or_else(|| Error::invalid("Idempotency-Key", "send this header: 1 to 200 characters, new for each submission"))
+        .ok_or_else(|| {
+            Error::invalid(
+                "Idempotency-Key",
+                "send this header: 1 to 200 characters, new for each submission",
+            )
+        })
 }
 
 /// Shows the verdicts, once one's blind answers are stored.

@@ -8,7 +8,9 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Json, Router};
 use concord_domain::{BehaviourKind, Capability, Error};
-use concord_service::intake::{self, Format, ImportError, ImportOptions, ImportReport, Kind, Reject, RejectSink};
+use concord_service::intake::{
+    self, Format, ImportError, ImportOptions, ImportReport, Kind, Reject, RejectSink,
+};
 use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -78,7 +80,8 @@ pub(super) async fn import(
     let options = options(&kind, query)?;
     let reader = SyncIoBridge::new(StreamReader::new(body.into_data_stream().map_err(std::io::Error::other)));
     let mut rejects = First::default();
-    let report = intake::import(&state.pool, reader, &options, &mut rejects, |_| {}).await.map_err(problem)?;
+    let report =
+        intake::import(&state.pool, reader, &options, &mut rejects, |_| {}).await.map_err(problem)?;
     Ok(Json(response(report, rejects)))
 }
 
@@ -128,7 +131,9 @@ fn problem(error: ImportError) -> Problem {
         ImportError::Read { line, .. } => Problem::new(
             StatusCode::BAD_REQUEST,
             "body_incomplete",
-            format!("the body ended, fell silent or grew too large after line {line}; what came before is in, and the same import again doubles nothing"),
+            format!(
+                "the body ended, fell silent or grew too large after line {line}; what came before is in, and the same import again doubles nothing"
+            ),
         ),
         unusable => Error::invalid("body", unusable.to_string()).into(),
     }
