@@ -6,6 +6,8 @@ use jiff::civil::Date;
 
 /// A line's number is counted as this one: no real one is longer.
 const WIDEST: u32 = 99_999;
+/// After so many lines in a row that do not fit there is no room worth looking for.
+const MISSES: u32 = 64;
 
 /// Splits lines, newest first, into those kept, numbered from 1, and those dropped.
 pub(super) fn fit(
@@ -16,9 +18,9 @@ pub(super) fn fit(
 ) -> (Vec<HistoryLine>, Vec<HistoryLine>) {
     let mut order: Vec<usize> = (0..lines.len()).collect();
     // Stable: among equals the newer line comes first.
-    order.sort_by_key(|place| std::cmp::Reverse(telling(&lines[*place], as_of)));
+    order.sort_by_cached_key(|place| std::cmp::Reverse(telling(&lines[*place], as_of)));
     let mut keep = vec![false; lines.len()];
-    let mut left = budget;
+    let (mut left, mut misses) = (budget, 0);
     for place in order {
         let mut line = lines[place].clone();
         line.n = WIDEST;
@@ -28,6 +30,11 @@ pub(super) fn fit(
         if cost <= left {
             left -= cost;
             keep[place] = true;
+            misses = 0;
+        } else if misses == MISSES {
+            break;
+        } else {
+            misses += 1;
         }
     }
     let (mut kept, mut dropped) = (Vec::new(), Vec::new());

@@ -9,6 +9,10 @@ const THINGS: usize = 8;
 
 /// What was done to one thing, as (place of the thing, place of the behaviour).
 type Done = Vec<(usize, usize)>;
+/// What was done in one period in one way.
+type Group = ((Period, BehaviourKind), Done);
+/// A behaviour's place, and when and how it was done.
+type Placed = (usize, (Period, BehaviourKind));
 
 /// Lines newest first, not yet numbered.
 pub(super) fn lines(newest_first: &[&Behaviour], periods: &[Period]) -> Vec<HistoryLine> {
@@ -19,7 +23,7 @@ pub(super) fn lines(newest_first: &[&Behaviour], periods: &[Period]) -> Vec<Hist
         groups.entry((periods[place], behaviour.kind)).or_default().push((of[place], place));
     }
     // Step 2.
-    let mut same: BTreeMap<Vec<usize>, Vec<((Period, BehaviourKind), Done)>> = BTreeMap::new();
+    let mut same: BTreeMap<Vec<usize>, Vec<Group>> = BTreeMap::new();
     for (when, done) in groups {
         let mut list: Vec<usize> = done.iter().map(|(thing, _)| *thing).collect();
         list.sort_unstable();
@@ -30,8 +34,16 @@ pub(super) fn lines(newest_first: &[&Behaviour], periods: &[Period]) -> Vec<Hist
     for (mut list, moments) in same {
         // Like things side by side, so that the lines of a long list have each a subject.
         list.sort_by_cached_key(|thing| (category(newest_first, things[*thing].0), *thing));
-        for part in list.chunks(THINGS) {
-            lines.push(line(part, &moments, &things, newest_first));
+        let part_of: HashMap<usize, usize> =
+            list.iter().enumerate().map(|(n, thing)| (*thing, n / THINGS)).collect();
+        let mut placed: Vec<Vec<Placed>> = vec![Vec::new(); list.len().div_ceil(THINGS)];
+        for (when, done) in moments {
+            for (thing, place) in done {
+                placed[part_of[&thing]].push((place, when));
+            }
+        }
+        for (part, placed) in list.chunks(THINGS).zip(placed) {
+            lines.push(line(part, placed, &things, newest_first));
         }
     }
     lines.sort_by_key(|(newest, _)| *newest);
@@ -65,34 +77,27 @@ fn category<'a>(newest_first: &[&'a Behaviour], place: usize) -> &'a [String] {
 /// One line, and the place of its newest behaviour.
 fn line(
     part: &[usize],
-    moments: &[((Period, BehaviourKind), Done)],
+    mut placed: Vec<Placed>,
     things: &[(usize, Thing)],
     newest_first: &[&Behaviour],
 ) -> (usize, HistoryLine) {
-    let mut places: Vec<usize> = Vec::new();
-    let mut kinds: BTreeMap<Period, (usize, Vec<BehaviourKind>)> = BTreeMap::new();
-    for ((period, kind), done) in moments {
-        let before = places.len();
-        places.extend(done.iter().filter(|(thing, _)| part.contains(thing)).map(|(_, place)| *place));
-        let newest = places[before..].iter().copied().min().unwrap_or(usize::MAX);
-        let entry = kinds.entry(*period).or_insert((newest, Vec::new()));
-        entry.0 = entry.0.min(newest);
-        entry.1.push(*kind);
+    placed.sort_unstable();
+    let mut moments: Vec<Moment> = Vec::new();
+    for (_, (period, kind)) in &placed {
+        match moments.iter_mut().find(|moment| moment.period == *period) {
+            None => moments.push(Moment { period: *period, kinds: vec![*kind] }),
+            Some(moment) if !moment.kinds.contains(kind) => moment.kinds.push(*kind),
+            Some(_) => {}
+        }
     }
-    places.sort_unstable();
-    let mut moments: Vec<(usize, Moment)> = kinds
-        .into_iter()
-        .map(|(period, (newest, mut kinds))| {
-            kinds.sort_unstable();
-            (newest, Moment { period, kinds })
-        })
-        .collect();
-    moments.sort();
+    for moment in &mut moments {
+        moment.kinds.sort_unstable();
+    }
     let line = HistoryLine {
         n: 0,
-        moments: moments.into_iter().map(|(_, moment)| moment).collect(),
+        moments,
         things: part.iter().map(|thing| things[*thing].1.clone()).collect(),
-        behaviours: places.iter().map(|place| newest_first[*place].id).collect(),
+        behaviours: placed.iter().map(|(place, _)| newest_first[*place].id).collect(),
     };
-    (places.first().copied().unwrap_or(usize::MAX), line)
+    (placed.first().map_or(usize::MAX, |(place, _)| *place), line)
 }

@@ -95,13 +95,19 @@ fn thirty_seven_thousand_behaviours_are_quick() {
             event
         })
         .collect();
-    let began = std::time::Instant::now();
-    let history = compress(&events, None, 3000, &words);
-    let took = began.elapsed();
-    assert!(!history.lines.is_empty());
+    // The best of a few: other work on the machine says nothing about this code.
+    let best = (0..5)
+        .map(|_| {
+            let began = std::time::Instant::now();
+            assert!(!compress(&events, None, 3000, &words).lines.is_empty());
+            began.elapsed()
+        })
+        .min()
+        .expect("five runs");
     // Unoptimised code is some ten times slower than the 50 ms that a release build is held to.
     let limit = if cfg!(debug_assertions) { 2000 } else { 50 };
-    assert!(took.as_millis() < limit, "{took:?}");
+    println!("37,000 behaviours in {best:?}");
+    assert!(best.as_millis() < limit, "{best:?}");
 }
 
 fn some_behaviours() -> impl Strategy<Value = Vec<Behaviour>> {

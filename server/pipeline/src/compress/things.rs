@@ -32,7 +32,9 @@ fn essentials(item: &ItemEssentials) -> String {
         add(brand, one_line(brand, VALUE));
     }
     for (name, value) in item.attributes.iter().filter(|(_, v)| v.chars().count() <= VALUE).take(ATTRIBUTES) {
-        add(value, one_line(&format!("{name} {value}"), VALUE * 2));
+        let named = value.to_lowercase().contains(&name.to_lowercase());
+        let shown = if named { value.clone() } else { format!("{name} {value}") };
+        add(value, one_line(&shown, VALUE * 2));
     }
     if extra.is_empty() { title } else { format!("{title} [{}]", extra.join("; ")) }
 }

@@ -146,10 +146,9 @@ impl<R: BufRead> Reader<R> {
                 }
                 Err(bad) => self.reject(start, bad),
             }
-            if self.count + self.rejects.len() as u64 >= ROWS || self.copy.len() >= BYTES {
-                if !self.send() {
-                    return Ok(());
-                }
+            let full = self.count + self.rejects.len() as u64 >= ROWS || self.copy.len() >= BYTES;
+            if full && !self.send() {
+                return Ok(());
             }
         }
         if self.reading.row == 0 {

@@ -90,7 +90,7 @@ impl Times {
     fn iso(&mut self, text: &str) -> Result<i64, Bad> {
         let parsed = text.parse::<Timestamp>().ok().or_else(|| {
             let civil: DateTime = text.parse().ok()?;
-            Some(TimeZone::UTC.to_ambiguous_timestamp(civil).compatible().ok()?)
+            TimeZone::UTC.to_ambiguous_timestamp(civil).compatible().ok()
         });
         let Some(at) = parsed.map(Timestamp::as_microsecond) else {
             return Err(Bad::field("at", "is not a time: neither seconds, milliseconds nor RFC 3339"));
