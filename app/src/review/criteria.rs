@@ -149,8 +149,7 @@ fn verdict_view(criterion: &Criterion, verdict: &Verdict, mine: Option<&str>) ->
     view! {
         <div class="verdict" class:verdict-differs=differs>
             <p class="verdict-line">{word}{said}{unread}{p}</p>
-            <p class="rationale">{rationale}</p>
-            <p class="judge">{verdict.judge.clone()}</p>
+            <p class="rationale">{rationale} " " <span class="judge">{verdict.judge.clone()}</span></p>
         </div>
     }
     .into_any()

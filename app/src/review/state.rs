@@ -420,6 +420,10 @@ impl State {
         }
         self.offline = false;
         let mut effects = vec![Effect::StoreOutbox];
+        if self.current.is_none() && self.outbox.is_empty() && !self.fetching {
+            self.fetching = true;
+            effects.push(Effect::Fetch);
+        }
         if pending.submission.phase == Phase::Blind {
             self.progress.today += 1;
             self.progress.total += 1;

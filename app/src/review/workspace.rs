@@ -79,12 +79,19 @@ fn TaskPicker(task: String) -> impl IntoView {
 #[component]
 fn Empty(desk: Desk) -> impl IntoView {
     let t = use_words();
+    let lang = use_lang();
     let fetching = Memo::new(move |_| desk.state.with(|state| state.fetching));
+    let waiting =
+        Memo::new(move |_| desk.state.with(|state| if state.offline { state.outbox.len() } else { 0 }));
     move || {
         if fetching.get() {
             return view! { <div class="zone skeleton" aria-busy="true"></div>
             <div class="zone skeleton"></div><div class="zone skeleton"></div> }
             .into_any();
+        }
+        if waiting.get() > 0 {
+            return view! { <section class="queue-empty"><h2>{w::waiting(lang, waiting.get())}</h2></section> }
+                .into_any();
         }
         view! {
             <section class="queue-empty" data-testid="queue-empty">

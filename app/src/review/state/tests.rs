@@ -183,6 +183,18 @@ fn a_dead_network_keeps_the_answer_and_the_work_goes_on() {
 }
 
 #[test]
+fn when_the_network_returns_to_an_empty_desk_it_fetches() {
+    let mut state = State::new(vec![assignment(1)], MyProgress::default());
+    answer_both(&mut state);
+    state.apply(advance("a"));
+    let error = ApiError::Unreachable { unreachable: "down".into() };
+    state.apply(Event::SendFailed { key: "a".into(), error: error.clone() });
+    state.apply(advance("b"));
+    state.apply(Event::FetchFailed(error));
+    assert_eq!(state.apply(Event::Sent { key: "a".into() }), vec![Effect::StoreOutbox, Effect::Fetch]);
+}
+
+#[test]
 fn a_full_sample_is_dropped_with_a_word_and_a_refetch_does_not_bring_it_back() {
     let mut state = two();
     answer_both(&mut state);
