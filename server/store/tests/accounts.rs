@@ -21,7 +21,7 @@ async fn an_address_is_taken_once(pool: PgPool) {
     let second = Account { id: AccountId(Uuid::now_v7()), ..first.clone() };
     assert!(!accounts::insert(&mut conn, &second, None).await.expect("insert"));
     assert!(accounts::any(&mut conn).await.expect("any"));
-    assert_eq!(accounts::list(&mut conn).await.expect("list"), [first.clone()]);
+    assert_eq!(accounts::list(&mut conn).await.expect("list"), std::slice::from_ref(&first));
     let (found, hash) =
         accounts::by_email(&mut conn, "a@example.org").await.expect("query").expect("account");
     assert_eq!((found, hash.as_deref()), (first, Some("hash")));
