@@ -2,6 +2,7 @@
 
 use crate::{TestDatabase, free_port, root, target};
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -134,6 +135,18 @@ impl TestServer {
         assert!(output.status.success(), "account add: {said}");
         let text = String::from_utf8(output.stdout).expect("text");
         text.split_whitespace().last().expect("a token").to_owned()
+    }
+
+    /// Adds an account with this password, to sign in with in a browser.
+    ///
+    /// # Panics
+    /// When the command fails.
+    pub async fn account_with_password(&self, email: &str, role: &str, password: &str) {
+        let mut command = self.concord(&["account", "add", email, "--role", role, "--password-stdin"]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("concord runs");
+        child.stdin.take().expect("its input").write_all(password.as_bytes()).expect("the password arrives");
+        let ended = tokio::task::spawn_blocking(move || child.wait()).await.expect("not cancelled");
+        assert!(ended.is_ok_and(|status| status.success()), "account add {email}");
     }
 
     /// What the server has written so far.

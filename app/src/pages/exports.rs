@@ -177,7 +177,7 @@ fn List(exports: Vec<Export>) -> impl IntoView {
     view! {
         <section class="card" aria-labelledby="exports">
             <h2 id="exports">{t(w::EXPORT_LIST)}</h2>
-            <div class="table-frame"><table>
+            <div class="table-frame" tabindex="0"><table>
                 <thead><tr>
                     <th scope="col">{t(w::WHEN)}</th>
                     <th scope="col">{t(w::STATE)}</th>

@@ -109,7 +109,7 @@ pub(crate) fn JobTable(jobs: Vec<Job>) -> impl IntoView {
         view! {
             <section class="card" aria-labelledby="jobs">
                 <h2 id="jobs">{t(w::JOBS)}</h2>
-                <div class="table-frame"><table>
+                <div class="table-frame" tabindex="0"><table>
                     <thead><tr>
                         <th scope="col">{t(w::JOB_KIND)}</th>
                         <th scope="col">{t(w::JOB_STATE)}</th>

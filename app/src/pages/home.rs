@@ -98,8 +98,8 @@ fn LeadSections(lead: LeadOverview) -> impl IntoView {
             <section class="card" aria-labelledby="empty">
                 <h2 id="empty">{t(w::EMPTY_LOGS)}</h2>
                 <p>{t(w::EMPTY_LOGS_HINT)}</p>
-                <pre class="command">"concord demo"</pre>
-                <pre class="command">"concord import behaviours FILE --format jsonl"</pre>
+                <pre class="command" tabindex="0">"concord demo"</pre>
+                <pre class="command" tabindex="0">"concord import behaviours FILE --format jsonl"</pre>
             </section>
         }
         .into_any();
@@ -134,7 +134,7 @@ fn TaskTable(tasks: Vec<TaskCounts>) -> impl IntoView {
         }
     });
     view! {
-        <div class="table-frame"><table>
+        <div class="table-frame" tabindex="0"><table>
             <thead><tr>
                 <th scope="col">{t(w::TASK)}</th>
                 <th scope="col" class="number">{t(w::MADE)}</th>

@@ -130,7 +130,7 @@ fn Verdicts(verdicts: Vec<Verdict>, rubric: Rubric) -> impl IntoView {
     view! {
         <section class="card" aria-labelledby="verdicts">
             <h2 id="verdicts">{t(w::VERDICTS)}</h2>
-            <div class="table-frame"><table>
+            <div class="table-frame" tabindex="0"><table>
                 <thead><tr>
                     <th scope="col">{t(w::CRITERION)}</th>
                     <th scope="col">{t(w::ANSWER)}</th>
@@ -166,7 +166,7 @@ fn Labels(labels: Vec<PersonLabel>, rubric: Rubric) -> impl IntoView {
         <section class="card" aria-labelledby="labels">
             <h2 id="labels">{t(w::ALL_LABELS)}</h2>
             {none}
-            <div class="table-frame"><table>
+            <div class="table-frame" tabindex="0"><table>
                 <thead><tr>
                     <th scope="col">{t(w::CRITERION)}</th>
                     <th scope="col">{t(w::ANSWER)}</th>

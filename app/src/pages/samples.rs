@@ -117,7 +117,7 @@ fn Table(page: Page, filter: SampleFilter) -> impl IntoView {
         view! { <a class="button" href=href rel="next" data-testid="next-page">{t(w::NEXT_PAGE)}</a> }
     });
     view! {
-        <div class="table-frame"><table class="rows">
+        <div class="table-frame" tabindex="0"><table class="rows">
             <thead><tr>
                 <th scope="col">{t(w::TEXT)}</th>
                 <th scope="col">{t(w::TASK)}</th>
