@@ -9,7 +9,9 @@ use tracing_subscriber::EnvFilter;
 /// # Errors
 /// A sentence where the setting `log` is no filter.
 pub fn start(config: &Config) -> Result<(), String> {
-    let filter = EnvFilter::try_new(&config.log).map_err(|error| format!("setting `log`: {error}"))?;
+    // PostgreSQL's notices ("already exists, skipping") are no news; what is asked for goes before this.
+    let filter = format!("sqlx::postgres::notice=warn,{}", config.log);
+    let filter = EnvFilter::try_new(filter).map_err(|error| format!("setting `log`: {error}"))?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
     match config.log_format {
         LogFormat::Text => lines.with_ansi(stderr().is_terminal()).with_target(false).try_init(),

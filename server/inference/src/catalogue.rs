@@ -134,6 +134,8 @@ pub enum Verification {
     },
 }
 
+const SHIPPED: &str = include_str!("../../../models/catalogue.toml");
+
 /// The catalogue of models.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Catalogue {
@@ -149,13 +151,16 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
-    /// Reads a catalogue; `in_repository` paths are taken from the directory above its own.
+    /// Reads a catalogue, or the one this program was built with where there is no file: review and import
+    /// never wait for it. `in_repository` paths are taken from the directory above the file's own.
     ///
     /// # Errors
     /// A sentence that names the file and what is wrong with it.
     pub fn read(path: &Path) -> Result<Self, CatalogueError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| CatalogueError { path: path.to_owned(), why: error.to_string() })?;
+        let text = match std::fs::read_to_string(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => SHIPPED.to_owned(),
+            read => read.map_err(|error| CatalogueError { path: path.to_owned(), why: error.to_string() })?,
+        };
         let mut catalogue: Self = toml::from_str(&text)
             .map_err(|error| CatalogueError { path: path.to_owned(), why: error.to_string() })?;
         if let Some(entry) = catalogue.models.iter().find(|entry| entry.files.is_empty()) {

@@ -89,7 +89,8 @@ async fn an_annotator_learns_nothing_from_the_list(pool: PgPool) {
     let samples = SamplesService::new(pool.clone());
     let ann = world.account("ann", Role::Annotator).await;
     for state in ["agree", "disagree", "unlabelled"] {
-        let filter = SampleFilter { state: Some(state.into()), half: Some("audit".into()), ..SampleFilter::default() };
+        let filter =
+            SampleFilter { state: Some(state.into()), half: Some("audit".into()), ..SampleFilter::default() };
         let page = samples.list(&ann, filter).await.unwrap();
         assert_eq!(page.rows.len(), 3, "{state} filters nothing for an annotator");
         assert!(page.rows.iter().all(|row| row.lead.is_none()));
@@ -129,7 +130,8 @@ async fn a_late_answer_is_taken_while_a_slot_is_free_and_refused_after(pool: PgP
     let world = World::new(&pool).await;
     world.tags(1).await;
     let review = ReviewService::new(pool.clone());
-    let (ann, bob) = (world.account("ann", Role::Annotator).await, world.account("bob", Role::Annotator).await);
+    let (ann, bob) =
+        (world.account("ann", Role::Annotator).await, world.account("bob", Role::Annotator).await);
     let hers = review.next(&ann, None, 1).await.unwrap().remove(0);
     world.lapse_leases().await;
     let his = review.next(&bob, None, 1).await.unwrap().remove(0);
@@ -138,7 +140,10 @@ async fn a_late_answer_is_taken_while_a_slot_is_free_and_refused_after(pool: PgP
     review.skip(&bob, his.id, "unclear").await.unwrap();
     review.submit(&ann, hers.id, "a", answers("pass")).await.unwrap();
     assert!(review.next(&bob, None, 1).await.unwrap().is_empty(), "a skipped sample does not come back");
-    assert!(matches!(review.reveal(&bob, hers.id).await, Err(Error::NotFound { .. })), "another's assignment");
+    assert!(
+        matches!(review.reveal(&bob, hers.id).await, Err(Error::NotFound { .. })),
+        "another's assignment"
+    );
 }
 
 #[sqlx::test(migrations = "../../migrations")]
@@ -154,9 +159,18 @@ async fn an_answer_must_name_every_criterion_once(pool: PgPool) {
     assert!(error.contains("validity is missing"), "{error}");
     let mut twice = answers("pass");
     twice.answers[3].criterion = "relevance".into();
-    assert!(review.submit(&ann, one.id, "k", twice).await.unwrap_err().to_string().contains("answered twice"));
+    assert!(
+        review.submit(&ann, one.id, "k", twice).await.unwrap_err().to_string().contains("answered twice")
+    );
     let unknown = answers("maybe");
-    assert!(review.submit(&ann, one.id, "k", unknown).await.unwrap_err().to_string().contains("none of pass, fail"));
+    assert!(
+        review
+            .submit(&ann, one.id, "k", unknown)
+            .await
+            .unwrap_err()
+            .to_string()
+            .contains("none of pass, fail")
+    );
     assert_eq!(world.count("labels").await, 0);
 }
 
@@ -168,7 +182,9 @@ async fn labels_cannot_be_changed_or_removed(pool: PgPool) {
     let ann = world.account("ann", Role::Annotator).await;
     let one = review.next(&ann, None, 1).await.unwrap().remove(0);
     review.submit(&ann, one.id, "k", answers("pass")).await.unwrap();
-    for statement in ["update labels set pass = false", "delete from labels", "truncate labels", "delete from submissions"] {
+    for statement in
+        ["update labels set pass = false", "delete from labels", "truncate labels", "delete from submissions"]
+    {
         let error = world.try_sql(statement).await.unwrap_err().to_string();
         assert!(error.contains("append-only"), "{statement}: {error}");
     }
@@ -196,7 +212,10 @@ async fn an_export_takes_only_agreed_samples_of_the_train_half(pool: PgPool) {
         let out = dir.path().join(name);
         let id = exports.record(&policy, &out).await.unwrap();
         rows = exports.write(id, &policy, &out).await.unwrap();
-        files.push(["train.jsonl", "lineage.jsonl", "manifest.json"].map(|file| std::fs::read(out.join(file)).unwrap()));
+        files.push(
+            ["train.jsonl", "lineage.jsonl", "manifest.json"]
+                .map(|file| std::fs::read(out.join(file)).unwrap()),
+        );
     }
     assert_eq!(files[0], files[1], "the same policy on the same data gives the same bytes");
     assert_eq!(preview.rows.iter().map(|(_, n)| n).sum::<i64>(), rows as i64);

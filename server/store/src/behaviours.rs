@@ -258,11 +258,12 @@ fn behaviour(row: &PgRow) -> Result<Behaviour> {
 /// # Errors
 /// When PostgreSQL does.
 pub async fn counts(conn: &mut PgConnection, user_id: i64) -> Result<Counts> {
-    let (all, reliable) =
-        sqlx::query_as("select count(*), count(*) filter (where reliable) from behaviours where user_id = $1")
-            .bind(user_id)
-            .fetch_one(conn)
-            .await?;
+    let (all, reliable) = sqlx::query_as(
+        "select count(*), count(*) filter (where reliable) from behaviours where user_id = $1",
+    )
+    .bind(user_id)
+    .fetch_one(conn)
+    .await?;
     Ok(Counts { all, reliable })
 }
 

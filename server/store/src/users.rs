@@ -71,10 +71,8 @@ pub async fn by_key(conn: &mut PgConnection, key: &str) -> Result<Option<User>> 
 /// # Errors
 /// When PostgreSQL does.
 pub async fn by_id(conn: &mut PgConnection, id: i64) -> Result<Option<User>> {
-    let row = sqlx::query("select id, key, profile from users where id = $1")
-        .bind(id)
-        .fetch_optional(conn)
-        .await?;
+    let row =
+        sqlx::query("select id, key, profile from users where id = $1").bind(id).fetch_optional(conn).await?;
     row.as_ref().map(user).transpose()
 }
 

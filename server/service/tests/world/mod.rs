@@ -1,9 +1,7 @@
 //! A small world to review: a generation with one call a user and judged tags, up for review.
 
 use concord_domain::ports::{Generated, ModelInfo, Score, Scored};
-use concord_domain::{
-    AccountId, Actor, ChainLink, GenerationId, GenerationRequest, Role, Rubric, SampleId,
-};
+use concord_domain::{AccountId, Actor, ChainLink, GenerationId, GenerationRequest, Role, Rubric, SampleId};
 use concord_store::generations::{Call, NewGeneration};
 use concord_store::samples::{Body, NewSample};
 use concord_store::verdicts::NewVerdict;
@@ -43,7 +41,8 @@ impl World {
         .unwrap();
         let request = GenerationRequest::default();
         let info = model();
-        let new = NewGeneration { id: generation, request: &request, model: &info, prompts: "p", created_by: None };
+        let new =
+            NewGeneration { id: generation, request: &request, model: &info, prompts: "p", created_by: None };
         generations::insert(&mut conn, &new, &users).await.unwrap();
         let mut ids = Vec::new();
         for user in users {
@@ -133,7 +132,10 @@ impl World {
     }
 
     pub async fn count(&self, table: &str) -> i64 {
-        sqlx::query_scalar(AssertSqlSafe(format!("select count(*) from {table}"))).fetch_one(&self.pool).await.unwrap()
+        sqlx::query_scalar(AssertSqlSafe(format!("select count(*) from {table}")))
+            .fetch_one(&self.pool)
+            .await
+            .unwrap()
     }
 
     /// Samples of the train half whose every blind label passes.
@@ -148,10 +150,12 @@ impl World {
     }
 
     pub async fn lapse_leases(&self) {
-        sqlx::query("update assignments set lease_expires_at = now() - interval '1 second' where state = 'leased'")
-            .execute(&self.pool)
-            .await
-            .unwrap();
+        sqlx::query(
+            "update assignments set lease_expires_at = now() - interval '1 second' where state = 'leased'",
+        )
+        .execute(&self.pool)
+        .await
+        .unwrap();
     }
 
     pub async fn try_sql(&self, statement: &str) -> Result<(), sqlx::Error> {
