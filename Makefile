@@ -13,6 +13,7 @@ run:
 	@bash tools/setup.sh run
 	@cargo run --quiet --locked -p concord-bundle
 	@cargo build --quiet --locked --release -p concord-server
+	@bash tools/weights.sh target/release/concord
 	@target/release/concord serve --demo
 
 test:

@@ -60,18 +60,7 @@ if [ "$goal" = test ] && [ ! -f tests/browser/node_modules/axe-core/axe.min.js ]
     step "axe-core" npm ci --prefix tests/browser --no-audit --no-fund
 fi
 
-# --- model weights: checked by hash, resumed where an earlier fetch stopped -----------------------------
+# --- model weights of the tests: checked by hash, resumed where an earlier fetch stopped ------------------
 if [ "$goal" = test ]; then
     python3 models/fetch.py smollm2-135m static-en
-    exit
-fi
-wanted=(multilingual-e5-small)
-if [ -z "${CONCORD_LLM_URL:-}" ]; then
-    # The same line as the server's own default: the larger model needs 4.3 GB at its peak.
-    memory=$(awk '/^MemTotal:/ { print $2 }' /proc/meminfo)
-    if [ "$memory" -lt $((8 * 1024 * 1024)) ]; then wanted+=(qwen2.5-coder-0.5b); else wanted+=(qwen2.5-coder-1.5b); fi
-fi
-if ! python3 models/fetch.py "${wanted[@]}"; then
-    echo "setup: no weights: generation and judging stay off, import, review and audit work." \
-        "To try again: python3 models/fetch.py ${wanted[*]}"
 fi

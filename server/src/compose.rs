@@ -30,6 +30,8 @@ pub struct Concord {
     pub use_cases: api::UseCases,
     /// Accounts, with what only commands may do.
     pub accounts: Arc<AccountsService>,
+    /// The models.
+    pub models: Models,
     /// Exports, with what only commands may do.
     pub exports: ExportsService,
     /// Runs jobs.
@@ -55,9 +57,9 @@ pub async fn compose(config: &Config, database: &Database) -> Result<Concord> {
     };
     let generator =
         Generator { pool: pool.clone(), models: models.clone(), index: Arc::new(ItemIndex::default()) };
-    let judge = Judge { pool: pool.clone(), models };
+    let judge = Judge { pool: pool.clone(), models: models.clone() };
     let worker = Worker { pool: pool.clone(), generator, judge, exports: exports.clone() };
-    Ok(Concord { pool, use_cases, accounts, exports, worker })
+    Ok(Concord { pool, use_cases, accounts, models, exports, worker })
 }
 
 /// A pool of connections.
@@ -80,7 +82,7 @@ pub async fn connect(config: &Config, database: &Database) -> Result<PgPool> {
 pub async fn prepare(pool: &PgPool, config: &Config) -> Result<()> {
     concord_store::MIGRATOR.run(pool).await.context("the schema could not be brought up to date")?;
     let mut tx = pool.begin().await?;
-    concord_store::settings::set_split_salt(&mut tx, &config.split_salt).await?;
+    concord_store::settings::set_split_salt(&mut tx, config.split_salt.as_deref()).await?;
     for rubric in concord_pipeline::rubrics::shipped()? {
         concord_store::rubrics::add(&mut tx, &rubric).await?;
     }
@@ -100,7 +102,12 @@ fn open_models(config: &Config) -> Result<Models> {
         match &config.llm {
             Some(remote) => {
                 let key = remote.api_key.as_ref().map(|key| key.expose().to_owned());
-                Ok(Arc::new(OpenAiModel::new(&OpenAiConfig::new(&remote.url, key, &remote.model, &remote.model))?))
+                Ok(Arc::new(OpenAiModel::new(&OpenAiConfig::new(
+                    &remote.url,
+                    key,
+                    &remote.model,
+                    &remote.model,
+                ))?))
             }
             None => open_language_model(&catalogue, name, &config.weights, Options::default()),
         }

@@ -103,8 +103,8 @@ pub struct Config {
     pub log: String,
     /// How log lines look.
     pub log_format: LogFormat,
-    /// Salt of the audit and train halves.
-    pub split_salt: String,
+    /// Salt of the audit and train halves; `None`: a random one with the first import.
+    pub split_salt: Option<String>,
     /// The same as text, each with where it came from.
     pub settings: Vec<Resolved>,
 }
@@ -162,7 +162,7 @@ impl Config {
             workers: parsed(&settings, "workers", "must be a whole number from 0")?,
             log: text(&settings, "log")?,
             log_format,
-            split_salt: text(&settings, "split_salt")?,
+            split_salt: optional(&settings, "split_salt"),
             settings,
         })
     }

@@ -108,7 +108,7 @@ pub struct Programme {
     pub overlap: i32,
     /// Seconds a lease lasts.
     pub lease_seconds: i32,
-    /// Share of gold questions, 0..1.
+    /// Share of gold questions, 0..0.5. Kept; nothing is served by it until there are gold questions.
     pub gold_rate: f64,
 }
 

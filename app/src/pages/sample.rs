@@ -148,7 +148,15 @@ fn Verdicts(verdicts: Vec<Verdict>, rubric: Rubric) -> impl IntoView {
 #[component]
 fn Labels(labels: Vec<PersonLabel>, rubric: Rubric) -> impl IntoView {
     let (t, lang) = (use_words(), use_lang());
-    let none = labels.is_empty().then(|| view! { <p class="quiet">{t(w::NONE_YET)}</p> });
+    if labels.is_empty() {
+        return view! {
+            <section class="card" aria-labelledby="labels">
+                <h2 id="labels">{t(w::ALL_LABELS)}</h2>
+                <p class="quiet">{t(w::NONE_YET)}</p>
+            </section>
+        }
+        .into_any();
+    }
     let rows = labels.into_iter().map(|label| {
         let (criterion, title, _) = words(&rubric, &label.criterion, &label.label, lang.as_str());
         let phase = if label.phase == Phase::Blind { w::BLIND } else { w::REVISED };
@@ -165,7 +173,6 @@ fn Labels(labels: Vec<PersonLabel>, rubric: Rubric) -> impl IntoView {
     view! {
         <section class="card" aria-labelledby="labels">
             <h2 id="labels">{t(w::ALL_LABELS)}</h2>
-            {none}
             <div class="table-frame" tabindex="0"><table>
                 <thead><tr>
                     <th scope="col">{t(w::CRITERION)}</th>

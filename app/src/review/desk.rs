@@ -99,6 +99,7 @@ impl Desk {
             Effect::StoreOutbox => {
                 self.state.with_untracked(|state| draft::save_outbox(&account, &state.outbox))
             }
+            Effect::Settled(key) => draft::forget_pending(&account, &key),
             Effect::Flush => self.flush(),
             Effect::SaveDraft => self.save_draft(),
             Effect::LoadDraft(id) => {

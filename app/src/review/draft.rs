@@ -32,8 +32,8 @@ fn draft_name(account: &str, id: AssignmentId) -> String {
     format!("concord.{account}.draft.{id}")
 }
 
-fn outbox_name(account: &str) -> String {
-    format!("concord.{account}.outbox")
+fn outbox_prefix(account: &str) -> String {
+    format!("concord.{account}.outbox.")
 }
 
 fn put<T: Serialize>(name: &str, value: &T) {
@@ -66,21 +66,33 @@ pub(crate) fn forget(account: &str, id: AssignmentId) {
 
 /// An assignment whose verdicts were on the screen when the tab closed.
 pub(crate) fn interrupted(account: &str) -> Option<AssignmentId> {
-    let storage = storage()?;
-    let prefix = format!("concord.{account}.draft.");
-    (0..storage.length().ok()?)
-        .filter_map(|i| storage.key(i).ok().flatten())
-        .filter(|name| name.starts_with(&prefix))
-        .find_map(|name| take::<Draft>(&name).filter(|draft| draft.revised))
+    names(&format!("concord.{account}.draft."))
+        .iter()
+        .find_map(|name| take::<Draft>(name).filter(|draft| draft.revised))
         .map(|draft| draft.assignment)
 }
 
-/// Keeps the answers not yet sent.
+/// Keeps the answers not yet sent, each under a name of its own: two tabs never overwrite each other's.
 pub(crate) fn save_outbox(account: &str, outbox: &[Pending]) {
-    put(&outbox_name(account), &outbox);
+    let prefix = outbox_prefix(account);
+    outbox.iter().for_each(|pending| put(&format!("{prefix}{}", pending.key), pending));
+}
+
+/// Forgets an answer that is settled.
+pub(crate) fn forget_pending(account: &str, key: &str) {
+    if let Some(storage) = storage() {
+        storage.remove_item(&format!("{}{key}", outbox_prefix(account))).unwrap_or_default();
+    }
 }
 
 /// The answers not yet sent.
 pub(crate) fn load_outbox(account: &str) -> Vec<Pending> {
-    take(&outbox_name(account)).unwrap_or_default()
+    names(&outbox_prefix(account)).iter().filter_map(|name| take(name)).collect()
+}
+
+/// Names in the storage that begin so.
+fn names(prefix: &str) -> Vec<String> {
+    let Some(storage) = storage() else { return Vec::new() };
+    let names = (0..storage.length().unwrap_or(0)).filter_map(|i| storage.key(i).ok().flatten());
+    names.filter(|name| name.starts_with(prefix)).collect()
 }

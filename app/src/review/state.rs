@@ -114,6 +114,8 @@ pub(crate) enum Event {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Effect {
     StoreOutbox,
+    /// That pending answer is settled: it need not be kept.
+    Settled(String),
     Flush,
     Reveal(AssignmentId),
     Fetch,
@@ -419,7 +421,7 @@ impl State {
             self.notice = Notice::SentLate;
         }
         self.offline = false;
-        let mut effects = vec![Effect::StoreOutbox];
+        let mut effects = vec![Effect::Settled(key.to_owned())];
         if self.current.is_none() && self.outbox.is_empty() && !self.fetching {
             self.fetching = true;
             effects.push(Effect::Fetch);
@@ -447,7 +449,7 @@ impl State {
             return vec![];
         }
         let Some(pending) = self.take_pending(key) else { return vec![] };
-        let mut effects = vec![Effect::StoreOutbox];
+        let mut effects = vec![Effect::Settled(key.to_owned())];
         let blind = pending.submission.phase == Phase::Blind;
         if let Some(now) = &mut self.current
             && blind

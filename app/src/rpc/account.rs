@@ -4,11 +4,15 @@ use crate::error::ApiError;
 use leptos::prelude::*;
 
 #[server(prefix = "/rpc", endpoint = "sign_in")]
-pub(crate) async fn sign_in(email: String, password: String) -> Result<(), ApiError> {
+pub(crate) async fn sign_in(
+    email: String,
+    password: String,
+    #[server(default)] next: String,
+) -> Result<(), ApiError> {
     let cases = expect_context::<concord_domain::api::UseCases>();
     let (_, secret) = cases.accounts.sign_in(&email, &password).await.map_err(crate::error::fail)?;
     cookies::set("concord_session", &secret, 14 * 24 * 3600, true);
-    leptos_axum::redirect("/review");
+    leptos_axum::redirect(own_page(&next).unwrap_or("/review"));
     Ok(())
 }
 
@@ -33,6 +37,26 @@ pub(crate) async fn set_lang(lang: String) -> Result<(), ApiError> {
 pub(crate) async fn set_theme(theme: String) -> Result<(), ApiError> {
     cookies::set("theme", crate::session::Theme::parse(&theme).as_str(), cookies::YEAR, false);
     Ok(())
+}
+
+/// The address, if it is a page here: a path that no browser takes for another host.
+#[cfg(feature = "ssr")]
+fn own_page(next: &str) -> Option<&str> {
+    let second = next.chars().nth(1);
+    let here = next.starts_with('/') && !matches!(second, Some('/' | '\\'));
+    (here && next.len() < 2000 && next.chars().all(|c| c.is_ascii_graphic())).then_some(next)
+}
+
+#[cfg(all(test, feature = "ssr"))]
+mod tests {
+    #[test]
+    fn signing_in_leads_only_to_pages_here() {
+        use super::own_page;
+        assert_eq!(own_page("/samples?task=tag"), Some("/samples?task=tag"));
+        for other in ["", "samples", "//evil.example", "/\\evil.example", "https://evil.example", "/a\nb"] {
+            assert_eq!(own_page(other), None, "{other:?}");
+        }
+    }
 }
 
 #[cfg(feature = "ssr")]

@@ -21,8 +21,8 @@ pub struct Manifest {
     pub rows_by_language: BTreeMap<String, u64>,
     /// Rubric version by task.
     pub rubrics: BTreeMap<String, std::collections::BTreeSet<String>>,
-    /// Generators: name to hash of the weights.
-    pub generators: BTreeMap<String, String>,
+    /// Generators: name to hashes of the weights.
+    pub generators: BTreeMap<String, std::collections::BTreeSet<String>>,
     /// Prompt versions.
     pub prompts: std::collections::BTreeSet<String>,
     /// Judges of the exported samples.

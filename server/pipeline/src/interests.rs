@@ -58,12 +58,13 @@ pub fn prompt(
     })
 }
 
-/// Evidence before the name: the model looks before it names.
+/// Evidence before the name: the model looks before it names. At least half of the count: a small model
+/// left to itself names one interest and stops, and the paper asks for more than ten.
 fn schema(lines: usize, count: u32) -> serde_json::Value {
     json!({
         "type": "object",
         "properties": {"interests": {
-            "type": "array", "minItems": 1, "maxItems": count.max(1),
+            "type": "array", "minItems": count.div_ceil(2).max(1), "maxItems": count.max(1),
             "items": {
                 "type": "object",
                 "properties": {

@@ -71,7 +71,7 @@ fn schema(interests: usize, count: u32) -> serde_json::Value {
     json!({
         "type": "object",
         "properties": {"tags": {
-            "type": "array", "minItems": 1, "maxItems": count.max(1),
+            "type": "array", "minItems": count.div_ceil(2).max(1), "maxItems": count.max(1),
             "items": {
                 "type": "object",
                 "properties": {

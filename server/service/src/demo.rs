@@ -125,6 +125,9 @@ async fn bring(pool: &PgPool, kind: Kind, file: String, new: u64) -> Result<(u64
     let mut rejects: Vec<Reject> = Vec::new();
     let options = ImportOptions::new(kind, Format::Jsonl);
     let report = intake::import(pool, Cursor::new(file.into_bytes()), &options, &mut rejects, |_| {}).await?;
+    if let Some(why) = report.failed {
+        return Err(DemoError::Refused(why));
+    }
     match rejects.into_iter().next() {
         Some(Reject { reason, text, .. }) => Err(DemoError::Refused(format!("{reason}: {text}"))),
         None => Ok((report.rows, new + report.new)),

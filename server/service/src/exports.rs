@@ -13,7 +13,7 @@ use concord_store::jobs::NewJob;
 use concord_store::{events, exports, jobs};
 use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
-use sqlx::PgPool;
+use sqlx::{PgPool, Postgres, Transaction};
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
@@ -54,57 +54,18 @@ impl ExportsService {
         Self { pool, dir }
     }
 
-    /// Writes what a policy takes into `out`, and records it. Gives the rows written.
+    /// Writes what a policy takes into `out` and records it, for a command. Gives the rows written.
     ///
     /// # Errors
-    /// [`JobError`] with the reason in words.
-    pub async fn write(
-        &self,
-        id: ExportId,
-        policy: &ExportPolicy,
-        out: &Path,
-    ) -> std::result::Result<u64, JobError> {
-        if let Some(parent) = out.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            tokio::fs::create_dir_all(parent)
-                .await
-                .map_err(|error| JobError::give_up(format!("{}: {error}", parent.display())))?;
-        }
-        let mut folder = ExportFolder::create(out, &[DATA, LINEAGE]).map_err(give_up)?;
-        let mut manifest = Manifest {
-            schema: "concord.export/1",
-            code_version: env!("CARGO_PKG_VERSION"),
-            policy: serde_json::json!(policy),
-            ..Manifest::default()
-        };
-        let mut written = Vec::new();
-        let mut tx = self.pool.begin().await?;
-        {
-            let mut rows = std::pin::pin!(exports::taken(&mut tx, policy));
-            while let Some(taken) = rows.try_next().await? {
-                push(&mut folder, &mut manifest, &taken).map_err(give_up)?;
-                written.push(taken.sample);
-            }
-        }
-        let sha256 = folder.seal(manifest).map_err(give_up)?;
-        // Recorded before the folder gets its name: if the database refuses a row, no file is left.
-        exports::finish(&mut tx, id, &written, &sha256).await?;
-        folder.publish().map_err(give_up)?;
-        tx.commit().await?;
-        Ok(written.len() as u64)
-    }
-
-    /// Records an export that a command writes itself.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn record(&self, policy: &ExportPolicy, out: &Path) -> Result<ExportId> {
-        check(policy)?;
+    /// [`JobError`] with the reason in words; nothing is recorded then.
+    pub async fn write(&self, policy: &ExportPolicy, out: &Path) -> std::result::Result<u64, JobError> {
+        let give_up = |error: Error| JobError::give_up(error.to_string());
+        check(policy).map_err(give_up)?;
+        let text = policy_text(policy).map_err(give_up)?;
         let id = ExportId(Uuid::now_v7());
-        let mut conn = self.pool.acquire().await.or_internal()?;
-        exports::insert(&mut conn, id, &policy_text(policy)?, &out.to_string_lossy(), None)
-            .await
-            .or_internal()?;
-        Ok(id)
+        let mut tx = self.pool.begin().await?;
+        exports::insert(&mut tx, id, &text, &out.to_string_lossy(), None).await?;
+        fill(tx, id, policy, out).await
     }
 
     /// Runs an export job.
@@ -123,7 +84,7 @@ impl ExportsService {
             // A try that was killed after the rename but before the record: the same rows are written again.
             tokio::fs::remove_dir_all(&out).await.map_err(|error| JobError::again(5, error.to_string()))?;
         }
-        self.write(args.export, &policy, &out).await.map(|_| ())
+        fill(self.pool.begin().await?, args.export, &policy, &out).await.map(|_| ())
     }
 }
 
@@ -134,13 +95,9 @@ impl api::Exports for ExportsService {
         check(policy)?;
         let mut conn = self.pool.acquire().await.or_internal()?;
         let labelled = exports::labelled_train(&mut conn).await.or_internal()?;
-        let mut rows: Vec<(String, i64)> = TASKS.iter().map(|task| ((*task).to_owned(), 0)).collect();
-        let mut taken = std::pin::pin!(exports::taken(&mut conn, policy));
-        while let Some(sample) = taken.try_next().await.or_internal()? {
-            if let Some((_, n)) = rows.iter_mut().find(|(task, _)| *task == sample.task) {
-                *n += 1;
-            }
-        }
+        let counted = exports::counted(&mut conn, policy).await.or_internal()?;
+        let of = |task: &str| counted.iter().find(|(name, _)| name == task).map_or(0, |(_, n)| *n);
+        let rows: Vec<(String, i64)> = TASKS.iter().map(|task| ((*task).to_owned(), of(task))).collect();
         let total: i64 = rows.iter().map(|(_, n)| n).sum();
         Ok(ExportPreview { rows, left_out: labelled - total })
     }
@@ -188,8 +145,44 @@ impl api::Exports for ExportsService {
         let export = exports::list(&mut conn, Some(id), 1).await.or_internal()?.pop();
         let export = export.ok_or_else(|| Error::not_found("export"))?;
         let path = export.path.filter(|_| export.sha256.is_some()).map(|dir| PathBuf::from(dir).join(name));
-        path.filter(|path| path.is_file()).ok_or_else(|| Error::not_found("file"))
+        let path = path.filter(|path| path.is_file()).ok_or_else(|| Error::not_found("file"))?;
+        exports::log_views(&mut conn, actor.account, id).await.or_internal()?;
+        Ok(path)
     }
+}
+
+/// Writes the rows into `out`, records them, and gives the folder its name, in this order: if the database
+/// refuses a row (a sample of the audit half), no file is left.
+async fn fill(
+    mut tx: Transaction<'_, Postgres>,
+    id: ExportId,
+    policy: &ExportPolicy,
+    out: &Path,
+) -> std::result::Result<u64, JobError> {
+    if let Some(parent) = out.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        let made = tokio::fs::create_dir_all(parent).await;
+        made.map_err(|error| JobError::give_up(format!("{}: {error}", parent.display())))?;
+    }
+    let mut folder = ExportFolder::create(out, &[DATA, LINEAGE]).map_err(give_up)?;
+    let mut manifest = Manifest {
+        schema: "concord.export/1",
+        code_version: env!("CARGO_PKG_VERSION"),
+        policy: serde_json::json!(policy),
+        ..Manifest::default()
+    };
+    let mut written = Vec::new();
+    {
+        let mut rows = std::pin::pin!(exports::taken(&mut tx, policy));
+        while let Some(taken) = rows.try_next().await? {
+            push(&mut folder, &mut manifest, &taken).map_err(give_up)?;
+            written.push(taken.sample);
+        }
+    }
+    let sha256 = folder.seal(manifest).map_err(give_up)?;
+    exports::finish(&mut tx, id, &written, &sha256).await?;
+    folder.publish().map_err(give_up)?;
+    tx.commit().await?;
+    Ok(written.len() as u64)
 }
 
 /// Refuses a policy that names what is not there.
@@ -231,7 +224,7 @@ fn push(
     *manifest.rows_by_task.entry(taken.task.clone()).or_default() += 1;
     *manifest.rows_by_language.entry(taken.lang.clone()).or_default() += 1;
     manifest.rubrics.entry(taken.task.clone()).or_default().insert(taken.rubric_version.clone());
-    manifest.generators.insert(taken.model.clone(), taken.model_hash.clone());
+    manifest.generators.entry(taken.model.clone()).or_default().insert(taken.model_hash.clone());
     manifest.prompts.insert(taken.prompt_version.clone());
     manifest.judges.extend(taken.judges.iter().cloned());
     let lineage = Lineage {

@@ -47,13 +47,17 @@ impl GenerateArgs {
         self.job("judge", 11, None)
     }
 
+    fn key(&self, kind: &str) -> String {
+        format!("{kind}:{}:{}", self.generation, self.user)
+    }
+
     fn job(&self, kind: &'static str, priority: i32, created_by: Option<AccountId>) -> NewJob {
         NewJob {
             id: JobId(Uuid::now_v7()),
             kind,
             args: serde_json::json!(self),
             priority,
-            dedupe_key: Some(format!("{kind}:{}:{}", self.generation, self.user)),
+            dedupe_key: Some(self.key(kind)),
             created_by,
         }
     }
@@ -111,15 +115,6 @@ impl Generator {
                 _ => return Ok(()),
             }
         }
-    }
-
-    /// Marks the user as failed with the reason.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn failed(&self, args: GenerateArgs, why: &str) -> Result<(), JobError> {
-        let mut conn = self.pool.acquire().await?;
-        Ok(generations::fail(&mut conn, args.generation, args.user, why).await?)
     }
 
     /// The stage a user is at. What was read of the user is stored before the first call, so that every
@@ -267,7 +262,7 @@ impl Generator {
         let texts = found_tags.iter().map(|(_, text, _)| text.clone()).collect();
         let vectors = self.models.embedder.embed(EmbedKind::Query, texts).await?;
         let mut conn = self.pool.acquire().await?;
-        let mut taken: HashSet<i64> = acted_on(&mut conn, subject.args.user).await?;
+        let mut taken: HashSet<i64> = acted_on(&mut conn, subject).await?;
         let mut choices = Vec::with_capacity(wanted);
         for place in in_turn(&found_tags) {
             let (tag_id, tag, parent) = &found_tags[place];
@@ -295,6 +290,18 @@ impl Generator {
         };
         Ok(self.models.generator.generate(request).await?)
     }
+}
+
+/// Ends a user's generation short: it says why, and what was written so far goes to the judge.
+///
+/// # Errors
+/// The database's.
+pub async fn end_short(conn: &mut PgConnection, args: GenerateArgs, why: &str) -> concord_store::Result<()> {
+    generations::fail(conn, args.generation, args.user, why).await?;
+    if !samples::unjudged(conn, args.generation, args.user).await?.is_empty() {
+        jobs::enqueue_again(conn, &args.judge_job()).await?;
+    }
+    Ok(())
 }
 
 /// A tag with the item found for it.
@@ -356,9 +363,21 @@ pub async fn read_history(conn: &mut PgConnection, user: i64) -> Result<History,
     Ok(history)
 }
 
-async fn acted_on(conn: &mut PgConnection, user: i64) -> Result<HashSet<i64>, JobError> {
-    let events = behaviours::history(conn, user, HISTORY_LIMIT).await?;
-    Ok(events.into_iter().filter_map(|event| event.item.map(|item| item.id)).collect())
+/// Items that are not news to this user: all they acted on, and all they saw in the past month (paper §3).
+async fn acted_on(conn: &mut PgConnection, subject: &Subject) -> Result<HashSet<i64>, JobError> {
+    let events = behaviours::history(conn, subject.args.user, HISTORY_LIMIT).await?;
+    let mut items: HashSet<i64> =
+        events.into_iter().filter_map(|event| event.item.map(|item| item.id)).collect();
+    let month_ago = subject
+        .history
+        .as_of
+        .and_then(|day| day.checked_sub(jiff::Span::new().days(30)).ok())
+        .and_then(|day| day.to_zoned(jiff::tz::TimeZone::UTC).ok());
+    if let Some(since) = month_ago {
+        let seen = behaviours::items_since(conn, subject.args.user, since.timestamp()).await?;
+        items.extend(seen.into_iter().map(|item| item.id));
+    }
+    Ok(items)
 }
 
 #[expect(clippy::too_many_arguments, reason = "one row of the calls table, spelled out once")]
@@ -416,7 +435,7 @@ async fn store_sample(
 /// Marks a stage as done; another worker that did it first makes this one stop without writing.
 async fn advance(conn: &mut PgConnection, args: GenerateArgs, from: &str, to: &str) -> Result<(), JobError> {
     if generations::advance(conn, args.generation, args.user, from, to).await? {
-        Ok(())
+        Ok(jobs::got_somewhere(conn, &args.key("generate")).await?)
     } else {
         Err(JobError::again(1, "another worker did this stage"))
     }

@@ -159,12 +159,16 @@ pub struct ImportReport {
     pub notes: Vec<String>,
     /// Stopped on request: what is counted is in, and the same import again doubles nothing.
     pub interrupted: bool,
+    /// Why it stopped before the end; what is counted is in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
 }
 
 /// Imports everything the reader gives.
 ///
 /// # Errors
-/// When the whole input is unusable, reading or writing fails. Batches committed before stay.
+/// When the whole input is unusable, or reading or writing fails before anything is in; later than that
+/// the report says why it stopped.
 pub async fn import<R: Read + Send + 'static>(
     pool: &PgPool,
     reader: R,
@@ -186,8 +190,15 @@ pub async fn import<R: Read + Send + 'static>(
     let report = ImportReport::default();
     let mut loader = load::Loader { conn, options, rejects, progress, report };
     let result = loader.run(messages).await;
-    let load::Loader { conn, report, .. } = loader;
+    let load::Loader { conn, mut report, .. } = loader;
     // Closing tells PostgreSQL goodbye; if that fails the connection is gone anyway.
     let _ = conn.close().await;
-    result.map(|()| report)
+    match result {
+        Ok(()) => Ok(report),
+        Err(error) if report.new + report.duplicate > 0 => {
+            report.failed = Some(error.to_string());
+            Ok(report)
+        }
+        Err(error) => Err(error),
+    }
 }

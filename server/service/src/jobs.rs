@@ -1,13 +1,14 @@
 //! The worker: claims jobs, renews their leases, runs them, and decides what a failure means.
 
 use crate::exports::ExportsService;
-use crate::generation::{GenerateArgs, Generator};
-use crate::judging::Judge;
+use crate::generation::{self, GenerateArgs, Generator};
+use crate::judging::{self, Judge};
 use concord_domain::JobId;
 use concord_domain::ports::ModelError;
 use concord_store::StoreError;
 use concord_store::jobs::{self, Claimed};
-use sqlx::PgPool;
+use serde::Deserialize;
+use sqlx::{PgConnection, PgPool};
 use std::time::Duration;
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -212,24 +213,27 @@ impl Worker {
             Err(JobError { why, .. }) => {
                 tracing::error!(job = %job.id, kind = job.kind, %why, "job failed");
                 jobs::fail(&mut conn, job.id, owner, &why).await?;
-                drop(conn);
-                self.tell_failed(job, &why).await;
-                Ok(())
+                ended_short(&mut conn, &job.kind, &job.args, &why).await
             }
         }
     }
+}
 
-    /// What a final failure changes: the generation says so, and unjudged samples go to people anyway.
-    async fn tell_failed(&self, job: &Claimed, why: &str) {
-        let Ok(args) = args::<GenerateArgs>(job) else { return };
-        let told = match job.kind.as_str() {
-            "generate" => self.generator.failed(args, why).await,
-            "judge" => self.judge.failed(args).await,
-            _ => Ok(()),
-        };
-        if let Err(error) = told {
-            tracing::warn!(job = %job.id, %error, "the failure was not recorded");
-        }
+/// What follows when a job is given up or cancelled: the generation says so, and no sample is stranded.
+///
+/// # Errors
+/// The database's.
+pub(crate) async fn ended_short(
+    conn: &mut PgConnection,
+    kind: &str,
+    args: &serde_json::Value,
+    why: &str,
+) -> Result<(), StoreError> {
+    let Ok(args) = GenerateArgs::deserialize(args) else { return Ok(()) };
+    match kind {
+        "generate" => generation::end_short(conn, args, why).await,
+        "judge" => judging::open_unjudged(conn, args).await,
+        _ => Ok(()),
     }
 }
 

@@ -73,18 +73,6 @@ impl Judge {
         Ok(tx.commit().await?)
     }
 
-    /// Opens what could not be judged: people can label it all the same.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn failed(&self, args: GenerateArgs) -> Result<(), JobError> {
-        let mut conn = self.pool.acquire().await?;
-        for sample in samples::unjudged(&mut conn, args.generation, args.user).await? {
-            samples::open_for_review(&mut conn, sample).await?;
-        }
-        Ok(())
-    }
-
     /// Writes the lines of reason of a sample's verdicts, in one call.
     ///
     /// # Errors
@@ -121,9 +109,25 @@ impl Judge {
     }
 }
 
+/// Opens what will not be judged: people can label it all the same.
+///
+/// # Errors
+/// The database's.
+pub async fn open_unjudged(conn: &mut PgConnection, args: GenerateArgs) -> concord_store::Result<()> {
+    for sample in samples::unjudged(conn, args.generation, args.user).await? {
+        samples::open_for_review(conn, sample).await?;
+    }
+    Ok(())
+}
+
 /// Model and prompt version: a judge of another prompt is another judge.
 fn judge_name(info: &ModelInfo) -> Result<String, JobError> {
     Ok(format!("{}@{} {}", info.name, info.hash.get(..8).unwrap_or(&info.hash), judge::version()?))
+}
+
+/// The key of a sample's rationale job.
+pub(crate) fn rationale_key(sample: SampleId) -> String {
+    format!("rationale:{sample}")
 }
 
 fn rationale_job(sample: SampleId) -> NewJob {
@@ -132,7 +136,7 @@ fn rationale_job(sample: SampleId) -> NewJob {
         kind: "rationale",
         args: serde_json::json!(RationaleArgs { sample }),
         priority: 0,
-        dedupe_key: Some(format!("rationale:{sample}")),
+        dedupe_key: Some(rationale_key(sample)),
         created_by: None,
     }
 }

@@ -2,6 +2,7 @@
 //! the same person is stored.
 
 use crate::error::OrInternal;
+use crate::judging;
 use async_trait::async_trait;
 use concord_domain::api::{self, Result};
 use concord_domain::{
@@ -9,10 +10,13 @@ use concord_domain::{
     Programme, Reveal, Reviewed, Rubric, Submission, Submitted,
 };
 use concord_store::review::{AssignmentRow, NewSubmission};
-use concord_store::{events, review, rubrics, samples, verdicts};
+use concord_store::{events, jobs, review, rubrics, samples, verdicts};
 use sha2::{Digest, Sha256};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
+
+/// Rationales of samples in somebody's hands go before those that only may be served.
+const RATIONALE_PRIORITY: i32 = 5;
 
 /// The review use cases.
 #[derive(Debug, Clone)]
@@ -42,6 +46,8 @@ impl api::Review for ReviewService {
         if !ids.is_empty() {
             rows.extend(review::lease(&mut tx, actor.account, task, &ids).await.or_internal()?);
         }
+        let keys: Vec<String> = rows.iter().map(|row| judging::rationale_key(row.sample)).collect();
+        jobs::raise(&mut tx, &keys, RATIONALE_PRIORITY).await.or_internal()?;
         let assignments = assignments(&mut tx, rows).await?;
         tx.commit().await.or_internal()?;
         Ok(assignments)
@@ -124,13 +130,10 @@ impl api::Review for ReviewService {
         }
         let mut tx = self.pool.begin().await.or_internal()?;
         let row = owned(&mut tx, actor, id).await?;
-        match row.state.as_str() {
-            "leased" => review::release(&mut tx, &row, "skipped", Some(reason)).await.or_internal()?,
-            "submitted" => {
-                return Err(Error::conflict("already_submitted", "this sample is labelled already"));
-            }
-            _ => return Ok(()),
+        if row.state == "submitted" {
+            return Err(Error::conflict("already_submitted", "this sample is labelled already"));
         }
+        review::skip(&mut tx, &row, reason).await.or_internal()?;
         tx.commit().await.or_internal()
     }
 

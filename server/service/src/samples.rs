@@ -38,7 +38,9 @@ impl api::Samples for SamplesService {
         if lead {
             let shown: Vec<SampleId> = rows
                 .iter()
-                .filter(|row| row.lead.as_ref().is_some_and(|lead| lead.judge_pass.is_some()))
+                .filter(|row| {
+                    row.lead.as_ref().is_some_and(|lead| lead.judge_pass.is_some() || lead.people > 0)
+                })
                 .map(|row| row.id)
                 .collect();
             review::log_views(&mut tx, actor.account, &shown).await.or_internal()?;

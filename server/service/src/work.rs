@@ -2,6 +2,7 @@
 
 use crate::error::{OrInternal, of_model};
 use crate::generation::{self, GenerateArgs};
+use crate::jobs::ended_short;
 use crate::models::Models;
 use async_trait::async_trait;
 use concord_agreement::wilson95;
@@ -111,9 +112,9 @@ impl api::Work for WorkService {
     async fn cancel(&self, actor: &Actor, id: JobId) -> Result<()> {
         actor.require(Capability::Generate)?;
         let mut tx = self.pool.begin().await.or_internal()?;
-        if !jobs::cancel(&mut tx, id).await.or_internal()? {
-            return Err(Error::not_found("a job that has not ended"));
-        }
+        let cancelled = jobs::cancel(&mut tx, id).await.or_internal()?;
+        let (kind, args) = cancelled.ok_or_else(|| Error::not_found("a job that has not ended"))?;
+        ended_short(&mut tx, &kind, &args, "cancelled").await.or_internal()?;
         events::append(&mut tx, Some(actor.account), "cancel", &id.to_string(), &serde_json::json!({}))
             .await
             .or_internal()?;
@@ -128,6 +129,9 @@ fn check(request: &GenerationRequest) -> Result<()> {
         ("tags", request.tags, 1..=60),
         ("explanations", request.explanations, 0..=50),
     ];
+    if request.user_keys.len() > 100_000 {
+        return Err(Error::invalid("user_keys", "at most 100000"));
+    }
     for (field, value, range) in bounds {
         if !range.contains(&value) {
             return Err(Error::invalid(field, format!("between {} and {}", range.start(), range.end())));
@@ -138,7 +142,10 @@ fn check(request: &GenerationRequest) -> Result<()> {
 
 async fn draw(conn: &mut PgConnection, request: &GenerationRequest) -> Result<Vec<i64>> {
     let mut drawn = Vec::new();
-    for key in &request.user_keys {
+    let mut keys = request.user_keys.clone();
+    keys.sort_unstable();
+    keys.dedup();
+    for key in &keys {
         let user = users::by_key(conn, key).await.or_internal()?;
         drawn.push(user.ok_or_else(|| Error::invalid("user_keys", format!("no user {key}")))?.id);
     }

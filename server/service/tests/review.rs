@@ -147,6 +147,31 @@ async fn a_late_answer_is_taken_while_a_slot_is_free_and_refused_after(pool: PgP
 }
 
 #[sqlx::test(migrations = "../../migrations")]
+async fn lowering_the_overlap_below_live_leases_stops_nobody(pool: PgPool) {
+    let world = World::new(&pool).await;
+    world.tags(2).await;
+    let lead = world.account("lead", Role::Lead).await;
+    let review = ReviewService::new(pool.clone());
+    let programme = |overlap| Programme { overlap, lease_seconds: 600, gold_rate: 0.0 };
+    review.set_programme(&lead, "tag", programme(3)).await.unwrap();
+    let mut held = Vec::new();
+    for n in 0..3 {
+        let person = world.account(&format!("p{n}"), Role::Annotator).await;
+        let mut leased = review.next(&person, None, 2).await.unwrap();
+        held.push((person, leased.remove(0), leased.remove(0)));
+    }
+    review.set_programme(&lead, "tag", programme(1)).await.unwrap();
+    review.submit(&held[0].0, held[0].1.id, "k", answers("pass")).await.unwrap();
+    review.skip(&held[1].0, held[1].1.id, "unclear").await.unwrap();
+    review.skip(&held[2].0, held[2].1.id, "unclear").await.unwrap();
+    world.lapse_leases().await;
+    let late = world.account("late", Role::Annotator).await;
+    let next = review.next(&late, None, 4).await.unwrap();
+    assert_eq!(next.iter().map(|a| a.sample.id).collect::<Vec<_>>(), [held[0].2.sample.id]);
+    assert_eq!(code(review.submit(&held[1].0, held[1].1.id, "k", answers("pass")).await), "overlap_full");
+}
+
+#[sqlx::test(migrations = "../../migrations")]
 async fn an_answer_must_name_every_criterion_once(pool: PgPool) {
     let world = World::new(&pool).await;
     world.tags(1).await;
@@ -210,8 +235,7 @@ async fn an_export_takes_only_agreed_samples_of_the_train_half(pool: PgPool) {
     let (mut files, mut rows) = (Vec::new(), 0);
     for name in ["one", "two"] {
         let out = dir.path().join(name);
-        let id = exports.record(&policy, &out).await.unwrap();
-        rows = exports.write(id, &policy, &out).await.unwrap();
+        rows = exports.write(&policy, &out).await.unwrap();
         files.push(
             ["train.jsonl", "lineage.jsonl", "manifest.json"]
                 .map(|file| std::fs::read(out.join(file)).unwrap()),
@@ -221,12 +245,9 @@ async fn an_export_takes_only_agreed_samples_of_the_train_half(pool: PgPool) {
     assert_eq!(preview.rows.iter().map(|(_, n)| n).sum::<i64>(), rows as i64);
     assert_eq!(rows as i64, world.passed_train().await);
     assert!(rows > 0 && (rows as i64) < world.count("samples").await, "some are audit, some failed");
-    let id = exports.record(&policy, dir.path()).await.unwrap();
-    let refused = exports.write(id, &policy, &dir.path().join("one")).await.unwrap_err();
+    let refused = exports.write(&policy, &dir.path().join("one")).await.unwrap_err();
     assert!(refused.why.contains("not empty"), "{refused}");
-    let smuggle = format!(
-        "insert into export_rows (export_id, line, sample_id)
-         select '{id}', 1, id from samples where half = 'audit' limit 1"
-    );
-    assert!(world.try_sql(&smuggle).await.is_err(), "the database refuses an audit sample");
+    let smuggle = "insert into export_rows (export_id, line, sample_id)
+         select e.id, 99999, s.id from exports e, samples s where s.half = 'audit' limit 1";
+    assert!(world.try_sql(smuggle).await.is_err(), "the database refuses an audit sample");
 }

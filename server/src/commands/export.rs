@@ -28,8 +28,7 @@ pub(super) async fn run(run: &Run, args: Args) -> Result<Outcome> {
     let out = std::path::absolute(&args.out)?;
     run.with_database(async |database| {
         let concord = compose::compose(&run.config, database).await?;
-        let id = concord.exports.record(&policy, &out).await?;
-        let rows = concord.exports.write(id, &policy, &out).await?;
+        let rows = concord.exports.write(&policy, &out).await?;
         if run.json {
             println!("{}", serde_json::json!({"rows": rows, "out": out}));
         } else {

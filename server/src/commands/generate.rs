@@ -2,7 +2,7 @@
 
 use super::{Outcome, Run};
 use crate::compose::{self, Concord};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use concord_domain::{Generation, GenerationRequest};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::time::Duration;
@@ -46,6 +46,9 @@ pub(super) async fn run(run: &Run, args: Args) -> Result<Outcome> {
             seed: args.seed,
         };
         let actor = compose::operator();
+        if let (false, Some(trouble)) = (args.queue, concord.models.trouble().await) {
+            bail!(trouble);
+        }
         let mut generation = concord.use_cases.work.generate(&actor, request).await?;
         if !args.queue {
             generation = finish(&concord, run, generation).await?;

@@ -98,10 +98,11 @@ async fn import(run: &Run, args: &Args, source: Source, database: &cluster::Data
 }
 
 fn outcome(report: &ImportReport) -> Outcome {
-    match (report.interrupted, report.rejected, report.new + report.duplicate) {
-        (true, ..) | (false, 1.., 0) => Outcome::Nothing,
+    let stopped = report.interrupted || report.failed.is_some();
+    match (stopped, report.rejected, report.new + report.duplicate) {
+        (true, _, 0) | (false, 1.., 0) => Outcome::Nothing,
         (false, 0, _) => Outcome::Done,
-        (false, ..) => Outcome::SomeRejected,
+        _ => Outcome::SomeRejected,
     }
 }
 
@@ -125,6 +126,9 @@ fn explain(report: &ImportReport, rejects: Option<&Path>) {
     }
     if let Some(path) = rejects {
         eprintln!("rejects are in {}", path.display());
+    }
+    if let Some(why) = &report.failed {
+        eprintln!("stopped: {why}; what is counted is in, and the same command again doubles nothing");
     }
     if report.interrupted {
         eprintln!("stopped: what is counted is in; run the same command again: nothing is doubled");

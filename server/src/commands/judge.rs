@@ -18,6 +18,7 @@ pub struct Args {
 pub(super) async fn run(run: &Run, args: Args) -> Result<Outcome> {
     run.with_database(async |database| {
         let concord = compose::compose(&run.config, database).await?;
+        concord.models.judge.info().await?;
         let mut tx = concord.pool.begin().await?;
         for (generation, user) in samples::with_unjudged(&mut tx).await? {
             let job = GenerateArgs { generation, user }.judge_job();
@@ -34,7 +35,7 @@ pub(super) async fn run(run: &Run, args: Args) -> Result<Outcome> {
         } else {
             println!("{judged} samples judged");
         }
-        Ok(Outcome::Done)
+        Ok(if judged == 0 { Outcome::Nothing } else { Outcome::Done })
     })
     .await
 }

@@ -4,14 +4,20 @@ use super::{Outcome, Run};
 use crate::compose::{self, Concord};
 use crate::http::{self, HttpState};
 use anyhow::{Context, Result};
-use concord_domain::GenerationRequest;
+use concord_domain::api::UseCases;
+use concord_domain::{Error, GenerationRequest};
 use concord_service::demo::{self, World};
 use concord_service::jobs::{LIGHT_KINDS, MODEL_KINDS};
+use concord_store::{generations, overview};
+use sqlx::PgPool;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+
+/// How often a first generation looks whether its weights have come.
+const WAIT_FOR_WEIGHTS: Duration = Duration::from_secs(30);
 
 /// How to serve.
 #[derive(Debug, clap::Args)]
@@ -33,9 +39,11 @@ pub(super) async fn run(run: &Run, args: Args) -> Result<Outcome> {
         let mut background = start_workers(run, &concord, &stop);
         if args.demo {
             let demo = first_world(concord.pool.clone(), concord.use_cases.clone());
+            let stopped = run.stop.clone();
             background.spawn(async move {
-                if let Err(error) = demo.await {
-                    tracing::error!(error = format!("{error:#}"), "the demo world was not loaded");
+                let done = stopped.run_until_cancelled(demo).await;
+                if let Some(Err(error)) = done {
+                    tracing::error!(error = format!("{error:#}"), "the demo world is not complete");
                 }
             });
         }
@@ -74,28 +82,45 @@ async fn welcome(concord: &Concord, addr: SocketAddr, started: Instant) -> Resul
     match first {
         Some((email, password)) => {
             println!("  Sign in as {email} with the password {password}");
-            println!("  It is shown this once. Change it: concord account password {email}");
+            println!("  It is shown this once. Change it: {} account password {email}", program());
         }
-        None => println!("  Sign in with your account; add one: concord account add EMAIL --role annotator"),
+        None => {
+            println!(
+                "  Sign in with your account; add one: {} account add EMAIL --role annotator",
+                program()
+            );
+        }
     }
     println!();
     Ok(())
 }
 
-/// The demo world and a first generation over it, where there are no users yet.
-async fn first_world(pool: sqlx::PgPool, use_cases: concord_domain::api::UseCases) -> Result<()> {
+/// What to type to run this program again.
+fn program() -> String {
+    std::env::args().next().unwrap_or_else(|| "concord".into())
+}
+
+/// The demo world and a first generation over it, where nothing else is there. Each step is done once, and
+/// goes on with the next start if it was cut off; without weights the generation waits for them.
+async fn first_world(pool: PgPool, use_cases: UseCases) -> Result<()> {
     let mut conn = pool.acquire().await?;
-    let (users, _, _) = concord_store::overview::logs(&mut conn).await?;
+    let (users, _, _) = overview::logs(&mut conn).await?;
+    let demo_begun = concord_store::demo::world(&mut conn).await?.is_some();
+    let generated = !generations::list(&mut conn, None, 1).await?.is_empty();
     drop(conn);
-    if users > 0 {
+    if generated || (users > 0 && !demo_begun) {
         return Ok(());
     }
-    let world = World { seed: 7, users: 500, items: 3000, until: None };
-    demo::load(&pool, world).await?;
+    demo::load(&pool, World { seed: 7, users: 500, items: 3000, until: None }).await?;
     let request = GenerationRequest { users: 6, ..GenerationRequest::default() };
-    match use_cases.work.generate(&compose::operator(), request).await {
-        Ok(generation) => tracing::info!(generation = %generation.id, "first generation queued"),
-        Err(error) => tracing::warn!(%error, "the demo world is loaded, but nothing is generated"),
+    loop {
+        match use_cases.work.generate(&compose::operator(), request.clone()).await {
+            Ok(generation) => {
+                tracing::info!(generation = %generation.id, "first generation queued");
+                return Ok(());
+            }
+            Err(Error::Unavailable { .. }) => tokio::time::sleep(WAIT_FOR_WEIGHTS).await,
+            Err(error) => return Err(error.into()),
+        }
     }
-    Ok(())
 }

@@ -82,11 +82,10 @@ pub static SETTINGS: [Setting; 18] = [
         some("info")
     }),
     open("log_format", "CONCORD_LOG_FORMAT", "Log format on stderr: text or json", || some("text")),
-    open(
+    secret(
         "split_salt",
         "CONCORD_SPLIT_SALT",
-        "Salt that gives users to the audit or the train half; never change it after an import",
-        || some("concord"),
+        "Salt that gives users to the audit or the train half [default: a random one with the first import]",
     ),
     open(
         "config",

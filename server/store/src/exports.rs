@@ -41,8 +41,9 @@ pub struct Taken {
 /// Both policies of agreement, on either kind of evidence. Only generated samples of the train half, each
 /// with a complete answer on every criterion of its rubric from every person counted.
 macro_rules! taken_sql {
-    ($votes:literal) => {
+    ($head:literal, $votes:literal, $tail:literal) => {
         concat!(
+            $head,
             "select s.id, s.task, s.lang, s.ordinal, s.rubric_version, c.system, c.prompt, c.output, c.prompt_version,
                     g.model, g.model_hash, p.people, coalesce(j.judges, '{}') judges
              from samples s
@@ -63,13 +64,17 @@ macro_rules! taken_sql {
                and (cardinality($2::text[]) = 0 or s.lang = any($2))
                and p.people >= $3
                and case $4 when 'unanimous' then p.all_pass else p.most_pass end
-               and (not $5 or coalesce(j.pass, false))
-             order by s.id"
+               and (not $5 or coalesce(j.pass, false)) ",
+            $tail
         )
     };
 }
-const TAKEN_BLIND: &str = taken_sql!("blind_votes");
-const TAKEN_FINAL: &str = taken_sql!("final_votes");
+const TAKEN_BLIND: &str = taken_sql!("", "blind_votes", "order by s.id");
+const TAKEN_FINAL: &str = taken_sql!("", "final_votes", "order by s.id");
+const COUNTED_BLIND: &str =
+    taken_sql!("select task, count(*) from (", "blind_votes", ") taken group by task");
+const COUNTED_FINAL: &str =
+    taken_sql!("select task, count(*) from (", "final_votes", ") taken group by task");
 
 /// The samples a policy takes, streamed in a fixed order.
 pub fn taken<'c>(
@@ -85,6 +90,37 @@ pub fn taken<'c>(
         .fetch(conn)
         .map_err(Into::into)
         .and_then(|row| std::future::ready(taken_row(&row)))
+}
+
+/// How many samples a policy takes, by task.
+///
+/// # Errors
+/// The database's.
+pub async fn counted(conn: &mut PgConnection, policy: &ExportPolicy) -> Result<Vec<(String, i64)>> {
+    Ok(sqlx::query_as(if policy.evidence == "final" { COUNTED_FINAL } else { COUNTED_BLIND })
+        .bind(&policy.tasks)
+        .bind(&policy.languages)
+        .bind(i64::from(policy.min_people.max(1)))
+        .bind(&policy.agreement)
+        .bind(policy.require_judge)
+        .fetch_all(conn)
+        .await?)
+}
+
+/// Logs that this person was given an export: they know that people agreed on its samples.
+///
+/// # Errors
+/// The database's.
+pub async fn log_views(conn: &mut PgConnection, account: AccountId, id: ExportId) -> Result<()> {
+    sqlx::query(
+        "insert into verdict_views (account_id, sample_id) select $1, sample_id from export_rows where export_id = $2
+         on conflict do nothing",
+    )
+    .bind(account.0)
+    .bind(id.0)
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 fn taken_row(row: &sqlx::postgres::PgRow) -> Result<Taken> {

@@ -108,14 +108,6 @@ pub(crate) fn essentials_of(id: i64, row: &PgRow) -> Result<ItemEssentials> {
     })
 }
 
-/// How many items there are, and how many of them have a title.
-///
-/// # Errors
-/// When PostgreSQL does.
-pub async fn counts(conn: &mut PgConnection) -> Result<(i64, i64)> {
-    Ok(sqlx::query_as("select count(*), count(title) from items").fetch_one(conn).await?)
-}
-
 /// Titled items whose vector by this embedder is missing or of an older text: id and the text to embed.
 ///
 /// # Errors

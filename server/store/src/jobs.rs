@@ -193,19 +193,48 @@ pub async fn fail(conn: &mut PgConnection, id: JobId, owner: Uuid, message: &str
     Ok(())
 }
 
-/// Cancels a job that has not ended; `false` if there is none.
+/// Cancels a job that has not ended, and gives its kind and arguments; `None` if there is none.
 ///
 /// # Errors
 /// The database's.
-pub async fn cancel(conn: &mut PgConnection, id: JobId) -> Result<bool> {
-    let done = sqlx::query(
+pub async fn cancel(conn: &mut PgConnection, id: JobId) -> Result<Option<(String, serde_json::Value)>> {
+    Ok(sqlx::query_as(
         "update jobs set state = 'cancelled', finished_at = now(), lease_owner = null, lease_expires_at = null
-         where id = $1 and state in ('queued', 'running')",
+         where id = $1 and state in ('queued', 'running') returning kind, args",
     )
     .bind(id.0)
+    .fetch_optional(conn)
+    .await?)
+}
+
+/// Raises the priority of queued jobs with these keys.
+///
+/// # Errors
+/// The database's.
+pub async fn raise(conn: &mut PgConnection, keys: &[String], priority: i32) -> Result<()> {
+    // Skips what a worker claims at this moment: it needs no priority any more.
+    sqlx::query(
+        "update jobs set priority = $2 where id in (
+            select id from jobs where dedupe_key = any($1) and state = 'queued' and priority < $2
+            for update skip locked)",
+    )
+    .bind(keys)
+    .bind(priority)
     .execute(conn)
     .await?;
-    Ok(done.rows_affected() == 1)
+    Ok(())
+}
+
+/// A job got somewhere: its tries count from here.
+///
+/// # Errors
+/// The database's.
+pub async fn got_somewhere(conn: &mut PgConnection, key: &str) -> Result<()> {
+    sqlx::query("update jobs set attempts = 1 where dedupe_key = $1 and state = 'running' and attempts > 1")
+        .bind(key)
+        .execute(conn)
+        .await?;
+    Ok(())
 }
 
 /// The newest jobs that wait, run or failed.

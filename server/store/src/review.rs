@@ -29,21 +29,42 @@ pub struct AssignmentRow {
     pub revealed: bool,
 }
 
-/// Frees the slots of leases that ran out.
+/// Frees the slots of leases that ran out. Samples another transaction holds are left for the next call.
+///
+/// Everything here that touches both locks the sample first and its assignments after.
 ///
 /// # Errors
 /// The database's.
 pub async fn expire(conn: &mut PgConnection) -> Result<()> {
-    sqlx::query(
-        "with lapsed as (
-            select a.id from assignments a where a.state = 'leased' and a.lease_expires_at < now()
-            order by a.id limit 200 for update skip locked),
-         freed as (
-            update assignments a set state = 'expired', slot = null from lapsed where a.id = lapsed.id
-            returning a.sample_id)
-         update samples s set open_slots = s.open_slots + f.n
-         from (select sample_id, count(*)::int n from freed group by sample_id) f where s.id = f.sample_id",
+    let samples: Vec<Uuid> = sqlx::query_scalar(
+        "select s.id from samples s where s.id in (
+            select a.sample_id from assignments a where a.state = 'leased' and a.lease_expires_at < now() limit 200)
+         order by s.id for update skip locked",
     )
+    .fetch_all(&mut *conn)
+    .await?;
+    if samples.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "update assignments set state = 'expired', slot = null
+         where sample_id = any($1) and state = 'leased' and lease_expires_at < now()",
+    )
+    .bind(&samples)
+    .execute(&mut *conn)
+    .await?;
+    count_slots(conn, &samples).await
+}
+
+/// Counts the free slots of locked samples anew. A lowered overlap may leave more people on a sample than it
+/// has slots: it is then full, until enough of them have given theirs back.
+async fn count_slots(conn: &mut PgConnection, samples: &[Uuid]) -> Result<()> {
+    sqlx::query(
+        "update samples s set open_slots = greatest(0, s.overlap - (
+            select count(*)::int from assignments a where a.sample_id = s.id and a.slot is not null))
+         where s.id = any($1)",
+    )
+    .bind(samples)
     .execute(conn)
     .await?;
     Ok(())
@@ -62,11 +83,11 @@ pub async fn held(
     let rows = sqlx::query(
         "update assignments a set lease_expires_at = now() + make_interval(secs => p.lease_seconds)
          from samples s join programmes p on p.task = s.task
-         where a.sample_id = s.id and a.id in (
+         where a.sample_id = s.id and a.state = 'leased' and a.id in (
             select h.id from assignments h join samples hs on hs.id = h.sample_id
             where h.account_id = $1 and h.state = 'leased' and ($2::text is null or hs.task = $2)
               and not exists (select 1 from verdict_views v where v.sample_id = h.sample_id and v.account_id = $1)
-            order by h.created_at, h.id limit $3)
+            order by h.created_at, h.id limit $3 for update of h)
          returning a.*",
     )
     .bind(account.0)
@@ -140,7 +161,7 @@ async fn take_slot(
     assignment(&row)
 }
 
-/// One's own assignment, locked; `None` if there is none or it is another's.
+/// One's own assignment, locked after its sample; `None` if there is none or it is another's.
 ///
 /// # Errors
 /// The database's.
@@ -149,6 +170,13 @@ pub async fn lock(
     account: AccountId,
     id: AssignmentId,
 ) -> Result<Option<AssignmentRow>> {
+    sqlx::query(
+        "select from samples where id = (select sample_id from assignments where id = $1 and account_id = $2) for update",
+    )
+    .bind(id.0)
+    .bind(account.0)
+    .fetch_optional(&mut *conn)
+    .await?;
     let row = sqlx::query("select * from assignments where id = $1 and account_id = $2 for update")
         .bind(id.0)
         .bind(account.0)
@@ -157,12 +185,12 @@ pub async fn lock(
     row.as_ref().map(assignment).transpose()
 }
 
-/// Takes a slot again for an assignment that lost it; `false` if every slot is filled.
+/// Takes a slot again for a locked assignment that lost it; `false` if every slot is filled.
 ///
 /// # Errors
 /// The database's.
 pub async fn retake(conn: &mut PgConnection, account: AccountId, row: &AssignmentRow) -> Result<bool> {
-    let free: Option<i32> = sqlx::query_scalar("select open_slots from samples where id = $1 for update")
+    let free: Option<i32> = sqlx::query_scalar("select open_slots from samples where id = $1")
         .bind(row.sample.0)
         .fetch_optional(&mut *conn)
         .await?;
@@ -173,27 +201,17 @@ pub async fn retake(conn: &mut PgConnection, account: AccountId, row: &Assignmen
     Ok(true)
 }
 
-/// Gives the slot back with a state that holds none.
+/// Marks a locked assignment as skipped and gives its slot back.
 ///
 /// # Errors
 /// The database's.
-pub async fn release(
-    conn: &mut PgConnection,
-    row: &AssignmentRow,
-    state: &str,
-    reason: Option<&str>,
-) -> Result<()> {
-    sqlx::query("update assignments set state = $2, slot = null, skip_reason = $3 where id = $1")
+pub async fn skip(conn: &mut PgConnection, row: &AssignmentRow, reason: &str) -> Result<()> {
+    sqlx::query("update assignments set state = 'skipped', slot = null, skip_reason = $2 where id = $1")
         .bind(row.id.0)
-        .bind(state)
         .bind(reason)
         .execute(&mut *conn)
         .await?;
-    sqlx::query("update samples set open_slots = open_slots + 1 where id = $1")
-        .bind(row.sample.0)
-        .execute(conn)
-        .await?;
-    Ok(())
+    count_slots(conn, &[row.sample.0]).await
 }
 
 /// A submission to be stored.
@@ -420,7 +438,8 @@ pub async fn progress(conn: &mut PgConnection, account: AccountId) -> Result<MyP
     })
 }
 
-/// The label log after a place in it, oldest first.
+/// The label log after a place in it, oldest first, up to the oldest transaction still running: what comes
+/// later never has an earlier place.
 ///
 /// # Errors
 /// The database's.
@@ -433,7 +452,8 @@ pub async fn label_log(
     let rows = sqlx::query(
         "select l.*, s.key as sample_key, coalesce(a.email, l.rater) as rater_name
          from labels l join samples s on s.id = l.sample_id left join accounts a on a.id::text = l.rater
-         where l.seq > $2 and ($1::text is null or l.task = $1) order by l.seq limit $3",
+         where l.seq > $2 and ($1::text is null or l.task = $1) and l.tx < pg_snapshot_xmin(pg_current_snapshot())
+         order by l.seq limit $3",
     )
     .bind(task)
     .bind(after)
@@ -494,15 +514,20 @@ pub async fn set_programme(conn: &mut PgConnection, task: &str, programme: &Prog
             .bind(programme.gold_rate)
             .execute(&mut *conn)
             .await?;
-    sqlx::query(
-        "update samples s set overlap = $2, open_slots = greatest(0, $2 - (
-            select count(*)::int from assignments a where a.sample_id = s.id and a.slot is not null))
-         where s.task = $1 and s.overlap > 0 and s.overlap <> $2",
+    let samples: Vec<Uuid> = sqlx::query_scalar(
+        "select id from samples where task = $1 and overlap > 0 and overlap <> $2 order by id for update",
     )
     .bind(task)
     .bind(programme.overlap)
-    .execute(conn)
+    .fetch_all(&mut *conn)
     .await?;
+    // Closed first: the count of free slots may not exceed the overlap at any moment.
+    sqlx::query("update samples set open_slots = 0, overlap = $2 where id = any($1)")
+        .bind(&samples)
+        .bind(programme.overlap)
+        .execute(&mut *conn)
+        .await?;
+    count_slots(conn, &samples).await?;
     Ok(done.rows_affected() == 1)
 }
 

@@ -147,7 +147,7 @@ pub async fn open_for_review(conn: &mut PgConnection, id: SampleId) -> Result<()
 pub async fn load(conn: &mut PgConnection, ids: &[SampleId]) -> Result<Vec<Loaded>> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
     let rows = sqlx::query(
-        "select s.id, s.key, s.task, s.text, s.lang, s.body, s.half, s.rubric_version,
+        "select s.id, s.key, s.task, s.text, s.lang, s.body, s.rubric_version,
                 u.key as user_key, u.profile, gu.history
          from unnest($1::uuid[]) with ordinality wanted (id, place) join samples s on s.id = wanted.id
          left join users u on u.id = s.user_id
@@ -165,8 +165,6 @@ pub async fn load(conn: &mut PgConnection, ids: &[SampleId]) -> Result<Vec<Loade
 pub struct Loaded {
     /// As anyone may see it.
     pub sample: Sample,
-    /// `audit` or `train`: never shown to an annotator.
-    pub half: String,
     /// Version of its rubric.
     pub rubric_version: String,
 }
@@ -192,7 +190,6 @@ fn loaded(row: &sqlx::postgres::PgRow) -> Result<Loaded> {
             history: history.map(|h| h.0).unwrap_or_default(),
             context,
         },
-        half: row.try_get("half")?,
         rubric_version: row.try_get("rubric_version")?,
     })
 }

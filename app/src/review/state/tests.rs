@@ -95,7 +95,7 @@ fn enter_waits_for_every_answer_then_sends_and_reveals() {
     assert_eq!(state.apply(advance("b")), vec![], "a second press sends nothing twice");
     assert_eq!(
         state.apply(Event::Sent { key: "a".into() }),
-        vec![Effect::StoreOutbox, Effect::Reveal(id(1))]
+        vec![Effect::Settled("a".into()), Effect::Reveal(id(1))]
     );
     assert_eq!(state.progress, MyProgress { today: 1, total: 1, open: 1 });
     state.apply(Event::Revealed { id: id(1), verdicts: vec![verdict("wrong")] });
@@ -191,7 +191,10 @@ fn when_the_network_returns_to_an_empty_desk_it_fetches() {
     state.apply(Event::SendFailed { key: "a".into(), error: error.clone() });
     state.apply(advance("b"));
     state.apply(Event::FetchFailed(error));
-    assert_eq!(state.apply(Event::Sent { key: "a".into() }), vec![Effect::StoreOutbox, Effect::Fetch]);
+    assert_eq!(
+        state.apply(Event::Sent { key: "a".into() }),
+        vec![Effect::Settled("a".into()), Effect::Fetch]
+    );
 }
 
 #[test]

@@ -25,8 +25,12 @@ impl Throttle {
         if failures.len() >= ADDRESSES {
             failures.retain(|_, times| times.last().is_some_and(|time| time.elapsed() < WINDOW));
         }
-        if failures.len() >= ADDRESSES {
-            failures.clear();
+        if failures.len() >= ADDRESSES && !failures.contains_key(email) {
+            // The one heard of longest ago goes: a flood of invented addresses forgets nobody under attack now.
+            let oldest = failures.iter().min_by_key(|(_, times)| times.last().copied());
+            if let Some(address) = oldest.map(|(address, _)| address.clone()) {
+                failures.remove(&address);
+            }
         }
         let times = failures.entry(email.to_owned()).or_default();
         times.retain(|time| time.elapsed() < WINDOW);

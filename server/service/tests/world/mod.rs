@@ -9,16 +9,16 @@ use concord_store::{generations, rubrics, samples, verdicts};
 use sqlx::{AssertSqlSafe, PgPool};
 use uuid::Uuid;
 
-pub const RATIONALE: &str = "the history shows it";
+pub(crate) const RATIONALE: &str = "the history shows it";
 const JUDGE: &str = "test judge";
 
-pub struct World {
+pub(crate) struct World {
     pool: PgPool,
     rubric: Rubric,
 }
 
 impl World {
-    pub async fn new(pool: &PgPool) -> Self {
+    pub(crate) async fn new(pool: &PgPool) -> Self {
         let mut conn = pool.acquire().await.unwrap();
         let shipped = concord_pipeline::rubrics::shipped().unwrap();
         for rubric in &shipped {
@@ -29,7 +29,7 @@ impl World {
     }
 
     /// So many judged tags, each of a user of its own, open for review.
-    pub async fn tags(&self, n: usize) -> Vec<SampleId> {
+    pub(crate) async fn tags(&self, n: usize) -> Vec<SampleId> {
         let generation = GenerationId(Uuid::now_v7());
         let mut conn = self.pool.acquire().await.unwrap();
         let users: Vec<i64> = sqlx::query_scalar(
@@ -119,7 +119,7 @@ impl World {
         verdicts::mark_judged(&mut conn, sample).await.unwrap();
     }
 
-    pub async fn account(&self, name: &str, role: Role) -> Actor {
+    pub(crate) async fn account(&self, name: &str, role: Role) -> Actor {
         let (id, email) = (Uuid::now_v7(), format!("{name}@example.org"));
         sqlx::query("insert into accounts (id, email, role) values ($1, $2, $3)")
             .bind(id)
@@ -131,7 +131,7 @@ impl World {
         Actor { account: AccountId(id), email, role }
     }
 
-    pub async fn count(&self, table: &str) -> i64 {
+    pub(crate) async fn count(&self, table: &str) -> i64 {
         sqlx::query_scalar(AssertSqlSafe(format!("select count(*) from {table}")))
             .fetch_one(&self.pool)
             .await
@@ -139,7 +139,7 @@ impl World {
     }
 
     /// Samples of the train half whose every blind label passes.
-    pub async fn passed_train(&self) -> i64 {
+    pub(crate) async fn passed_train(&self) -> i64 {
         sqlx::query_scalar(
             "select count(*) from samples s where half = 'train'
              and (select bool_and(pass) from labels l where l.sample_id = s.id)",
@@ -149,7 +149,7 @@ impl World {
         .unwrap()
     }
 
-    pub async fn lapse_leases(&self) {
+    pub(crate) async fn lapse_leases(&self) {
         sqlx::query(
             "update assignments set lease_expires_at = now() - interval '1 second' where state = 'leased'",
         )
@@ -158,7 +158,7 @@ impl World {
         .unwrap();
     }
 
-    pub async fn try_sql(&self, statement: &str) -> Result<(), sqlx::Error> {
+    pub(crate) async fn try_sql(&self, statement: &str) -> Result<(), sqlx::Error> {
         sqlx::query(AssertSqlSafe(statement.to_owned())).execute(&self.pool).await.map(|_| ())
     }
 }

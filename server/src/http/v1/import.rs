@@ -82,6 +82,10 @@ pub(super) async fn import(
     let mut rejects = First::default();
     let report =
         intake::import(&state.pool, reader, &options, &mut rejects, |_| {}).await.map_err(problem)?;
+    if let Some(why) = &report.failed {
+        let counts = format!("{} new and {} duplicate rows are in", report.new, report.duplicate);
+        return Err(Error::conflict("import_stopped", format!("{why}; {counts}, send the same again")).into());
+    }
     Ok(Json(response(report, rejects)))
 }
 
