@@ -42,7 +42,7 @@ pub fn prompt(
         user: prompt::fill(&template.user, &values),
         schema: json!({
             "type": "object",
-            "properties": {"explanation": {"type": "string", "minLength": 4, "maxLength": if lang == "zh" { 20 } else { 80 }}},
+            "properties": {"explanation": {"type": "string", "minLength": 4, "maxLength": if lang == "zh" { 24 } else { 100 }}},
             "required": ["explanation"],
             "additionalProperties": false,
         }),
