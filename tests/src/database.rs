@@ -16,6 +16,8 @@ impl TestDatabase {
     /// # Panics
     /// Without `DATABASE_URL`, or when its server refuses.
     pub async fn create() -> Self {
+        // Every test passes here before its first request. That another did it already is no error.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let base = std::env::var("DATABASE_URL").expect("DATABASE_URL is set: run `make test`");
         let mut url = Url::parse(&base).expect("DATABASE_URL is an address");
         url.set_path(&format!("concord_test_{:016x}", rand::random::<u64>()));
