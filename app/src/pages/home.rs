@@ -129,7 +129,7 @@ fn TaskTable(tasks: Vec<TaskCounts>) -> impl IntoView {
                 <td class="number">{count(task.samples)}</td>
                 <td class="number">{count(task.judged)}</td>
                 <td class="number">{count(task.labelled)}</td>
-                <td><Estimate of=task.agreement/></td>
+                <td class="wide"><Estimate of=task.agreement/></td>
             </tr>
         }
     });
@@ -140,7 +140,7 @@ fn TaskTable(tasks: Vec<TaskCounts>) -> impl IntoView {
                 <th scope="col" class="number">{t(w::MADE)}</th>
                 <th scope="col" class="number">{t(w::JUDGED)}</th>
                 <th scope="col" class="number">{t(w::LABELLED)}</th>
-                <th scope="col">{t(w::AGREEMENT)}</th>
+                <th scope="col" class="wide">{t(w::AGREEMENT)}</th>
             </tr></thead>
             <tbody>{rows.collect_view()}</tbody>
         </table></div>
