@@ -15,8 +15,8 @@ use sha2::{Digest, Sha256};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-/// Rationales of samples in somebody's hands go before those that only may be served.
-const RATIONALE_PRIORITY: i32 = 5;
+/// A person will look at it: before the batches, unlike those of samples that only may be served.
+const RATIONALE_PRIORITY: i32 = 15;
 
 /// The review use cases.
 #[derive(Debug, Clone)]
