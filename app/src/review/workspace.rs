@@ -196,11 +196,12 @@ fn obey(
     event.prevent_default();
 }
 
-/// Scrolls the first cited line to the middle of the timeline, without moving the page.
+/// Scrolls the first cited line to the middle of the timeline, or to its newest line where none is cited,
+/// without moving the page.
 fn show_evidence() {
     let find = |selector| document().query_selector(selector).ok().flatten();
     let Some(timeline) = find(".timeline") else { return };
-    let Some(line) = find(".timeline .cited") else { return };
+    let Some(line) = find(".timeline .cited") else { return timeline.set_scroll_top(0) };
     let (frame, place) = (timeline.get_bounding_client_rect(), line.get_bounding_client_rect());
     let middle = (frame.height() - place.height()).max(0.0) / 2.0;
     let offset = place.top() - frame.top() - middle;
