@@ -120,9 +120,12 @@ pub async fn open_unjudged(conn: &mut PgConnection, args: GenerateArgs) -> conco
     Ok(())
 }
 
-/// Model and prompt version: a judge of another prompt is another judge.
+/// Model, weights and prompt version: a judge of another prompt is another judge. Weights elsewhere have no
+/// hash, so the server's address stands for them.
 fn judge_name(info: &ModelInfo) -> Result<String, JobError> {
-    Ok(format!("{}@{} {}", info.name, info.hash.get(..8).unwrap_or(&info.hash), judge::version()?))
+    let address = info.hash.strip_prefix("remote:");
+    let weights = address.unwrap_or_else(|| info.hash.get(..8).unwrap_or(&info.hash));
+    Ok(format!("{}@{weights} {}", info.name, judge::version()?))
 }
 
 /// The key of a sample's rationale job.
