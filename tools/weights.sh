@@ -11,6 +11,10 @@ settings = {it["name"]: it["value"] for it in json.load(sys.stdin)["settings"]}
 names = ["embedder_model"] if settings.get("llm_url") else ["embedder_model", "generator_model", "judge_model"]
 print(settings["weights"])
 print(*dict.fromkeys(settings[name] for name in names), sep="\n")')
+if [ ${#wanted[@]} -lt 2 ]; then
+    echo "no weights fetched: '$concord doctor' does not say which are wanted"
+    exit 0
+fi
 weights=${wanted[0]}
 models=("${wanted[@]:1}")
 
