@@ -1,5 +1,9 @@
 //! Agreement statistics, pure: numbers in, estimates with intervals out. "Not estimable" is a value.
 
+mod estimate;
+
+pub use estimate::Estimate;
+
 /// 97.5 % quantile of the standard normal distribution.
 pub const Z95: f64 = 1.959_963_984_540_054;
 
