@@ -39,7 +39,9 @@ create trigger adjudications_append_only before update or delete or truncate on 
 -- taken, never merged: a merge could swallow the mark of a transaction the fold does not see yet.
 create table audit_stale (
     id bigint generated always as identity primary key,
-    sample_id uuid not null
+    sample_id uuid not null,
+    -- The cluster it was in, where it moved to another.
+    left_cluster bigint
 );
 create function mark_stale() returns trigger language plpgsql as $$
 begin
@@ -54,7 +56,7 @@ create trigger adjudications_stale after insert on adjudications referencing new
     for each statement execute function mark_stale();
 create function mark_stale_sample() returns trigger language plpgsql as $$
 begin
-    insert into audit_stale (sample_id) values (new.id);
+    insert into audit_stale (sample_id, left_cluster) values (new.id, nullif(old.cluster_hash, new.cluster_hash));
     return null;
 end $$;
 create trigger samples_stale after update of half, cluster, user_id on samples for each row
@@ -75,12 +77,15 @@ create table audit_references (
     pass boolean,
     pi double precision not null,
     imported boolean not null,
+    -- Place of the first label in the log. The log's order is that of transactions: one that started earlier
+    -- may take its number later, but below the oldest transaction still running nothing is ever added.
+    first_tx bigint not null,
     first_seq bigint not null,
     first_pass boolean not null,
     primary key (sample_id, criterion)
 );
 create index audit_references_several on audit_references (sample_id) where cardinality(raters) > 1;
-create index audit_references_seq on audit_references (first_seq);
+create index audit_references_log on audit_references (first_tx, first_seq);
 
 -- What is counted: a judge against people on one criterion, on all decisions pooled ('*') or on whole samples
 -- ('all'); and, with judge null, the people among themselves.
@@ -112,7 +117,9 @@ create table audit_patterns (
 -- Goes up with every fold that changed something: reports are kept by it.
 create table audit_version (
     one boolean primary key default true check (one),
-    version bigint not null default 0
+    version bigint not null default 0,
+    -- Criteria by task that 'all' was counted with: when they change everything is folded anew.
+    criteria jsonb not null default '{}'
 );
 insert into audit_version default values;
 
@@ -131,7 +138,7 @@ create table certificate_attempts (
     -- Attempts on labels that earlier ones have read, this one included; 0: only unseen labels.
     attempt integer not null check (attempt >= 0),
     delta_spent double precision not null check (delta_spent > 0 and delta_spent <= delta),
-    -- Labels after this place in the log, and, once read, up to that place.
+    -- Labels of transactions from this one on, and, once read, before that one.
     labels_after bigint not null,
     labels_through bigint,
     seed bigint not null,
@@ -177,12 +184,13 @@ create table drift_monitors (
     threshold double precision not null default 0,
     p0 double precision not null check (p0 > 0 and p0 < 1),
     alarm_at double precision not null,
-    started_after bigint not null,
-    -- The statistics' state, one number a bet in log space; place in the label log; SHA-256 chain of what was read.
+    -- It reads labels of transactions from this one on, and has read those before that one.
+    started_at bigint not null,
+    read_to bigint not null,
+    -- The statistics' state, one number a bet in log space, and the SHA-256 chain of what was read.
     state double precision[] not null,
     n bigint not null default 0,
     agreed bigint not null default 0,
-    last_seq bigint not null,
     prefix_hash bytea not null,
     status text not null default 'ok' check (status in ('ok', 'warning', 'alarm')),
     alarmed_at timestamptz,
@@ -196,7 +204,6 @@ create table investigations (
     id uuid primary key,
     monitor_id uuid not null unique references drift_monitors (id),
     certificate_id uuid references certificates (id),
-    seq bigint not null,
     n bigint not null,
     statistic double precision not null,
     prefix_hash bytea not null,

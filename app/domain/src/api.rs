@@ -86,6 +86,33 @@ pub trait Work: Send + Sync {
     async fn cancel(&self, actor: &Actor, id: JobId) -> Result<()>;
 }
 
+/// The audit of judges: report cards, certificates, drift.
+#[async_trait]
+pub trait Audit: Send + Sync {
+    /// Report cards.
+    async fn report(&self, actor: &Actor, filter: AuditFilter) -> Result<AuditReport>;
+    /// A page of single decisions; whoever reads them has seen those samples' verdicts.
+    async fn decisions(&self, actor: &Actor, filter: DecisionFilter) -> Result<Vec<Decision>>;
+    /// How sure a judge says it is against how often it is right.
+    async fn reliability(&self, actor: &Actor, task: &str, criterion: &str, judge: &str) -> Result<Reliability>;
+    /// A card by category, language, generator and annotator.
+    async fn slices(&self, actor: &Actor, task: &str, criterion: &str, judge: &str) -> Result<Vec<Slice>>;
+    /// Every two judges of a task on the same decisions.
+    async fn pairs(&self, actor: &Actor, task: &str) -> Result<Vec<JudgePair>>;
+    /// Attempts certificates, one a verdict class; an attempt that certifies nothing is one too.
+    async fn certify(&self, actor: &Actor, request: CertificateRequest) -> Result<Vec<Certificate>>;
+    /// Attempts and certificates, newest first; or one.
+    async fn certificates(&self, actor: &Actor, id: Option<uuid::Uuid>) -> Result<Vec<Certificate>>;
+    /// Ends a certificate.
+    async fn void(&self, actor: &Actor, id: uuid::Uuid, why: &str) -> Result<()>;
+    /// Drift monitors with their charts.
+    async fn monitors(&self, actor: &Actor) -> Result<Vec<DriftMonitor>>;
+    /// What alarms opened, newest first; or one.
+    async fn investigations(&self, actor: &Actor, id: Option<uuid::Uuid>) -> Result<Vec<Investigation>>;
+    /// Notes a step of an investigation: `relabel`, `recalibrate`, `certify` or `close`.
+    async fn investigate(&self, actor: &Actor, id: uuid::Uuid, step: &str, note: &str) -> Result<()>;
+}
+
 /// Exports.
 #[async_trait]
 pub trait Exports: Send + Sync {
@@ -110,6 +137,8 @@ pub struct UseCases {
     pub samples: std::sync::Arc<dyn Samples>,
     /// Generation and jobs.
     pub work: std::sync::Arc<dyn Work>,
+    /// The audit.
+    pub audit: std::sync::Arc<dyn Audit>,
     /// Exports.
     pub exports: std::sync::Arc<dyn Exports>,
 }

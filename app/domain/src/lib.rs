@@ -4,6 +4,7 @@
 //! use cases ([`api`]) that pages and REST handlers call, and the model ports ([`ports`]).
 
 mod account;
+mod audit;
 mod behaviour;
 mod error;
 mod history;
@@ -20,6 +21,7 @@ pub mod api;
 pub mod ports;
 
 pub use account::*;
+pub use audit::*;
 pub use behaviour::*;
 pub use error::Error;
 pub use history::*;

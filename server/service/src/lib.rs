@@ -2,6 +2,7 @@
 //! records what happened; SQL lives in the store, arithmetic in the pure crates.
 
 pub mod accounts;
+pub mod audit;
 pub mod demo;
 pub mod exports;
 pub mod generation;

@@ -2,8 +2,12 @@
 //! that the use case owns) and give domain types; "not there" is `None`, never an error.
 
 pub mod accounts;
+pub mod audit;
 pub mod behaviours;
+pub mod certificates;
+pub mod decisions;
 pub mod demo;
+pub mod drift;
 pub mod events;
 pub mod exports;
 pub mod generations;
