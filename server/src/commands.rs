@@ -1,6 +1,7 @@
 //! The subcommands, a file each, and what they share: the runtime, the database, the exit code.
 
 mod account;
+mod audit;
 mod compress;
 mod demo;
 mod doctor;
@@ -41,6 +42,8 @@ pub enum Command {
     Generate(generate::Args),
     /// Judge what is not judged yet.
     Judge(judge::Args),
+    /// Say how judges compare with people.
+    Audit(audit::Args),
     /// Write what people agree on as training files.
     Export(export::Args),
     /// Add, list and change accounts.
@@ -99,6 +102,7 @@ pub fn run(cli: Cli, config: Config) -> Result<Outcome> {
             Command::Compress(args) => compress::run(&run, args).await,
             Command::Generate(args) => generate::run(&run, args).await,
             Command::Judge(args) => judge::run(&run, args).await,
+            Command::Audit(args) => audit::run(&run, args).await,
             Command::Export(args) => export::run(&run, args).await,
             Command::Account(args) => account::run(&run, args).await,
             Command::Migrate => migrate::run(&run).await,

@@ -8,6 +8,7 @@ use concord_domain::ports::{Embedder, LanguageModel, ModelError};
 use concord_domain::{AccountId, Actor, Role, api};
 use concord_inference::{Catalogue, OpenAiConfig, OpenAiModel, Options, open_embedder, open_language_model};
 use concord_service::accounts::AccountsService;
+use concord_service::audit::AuditService;
 use concord_service::exports::ExportsService;
 use concord_service::generation::Generator;
 use concord_service::items::ItemIndex;
@@ -53,6 +54,7 @@ pub async fn compose(config: &Config, database: &Database) -> Result<Concord> {
         review: Arc::new(ReviewService::new(pool.clone())),
         samples: Arc::new(SamplesService::new(pool.clone())),
         work: Arc::new(WorkService::new(pool.clone(), models.clone())),
+        audit: Arc::new(AuditService::new(pool.clone())),
         exports: Arc::new(exports.clone()),
     };
     let generator =

@@ -2,6 +2,7 @@
 //! answers. Its address stands in the handler's annotation, from which route and document are both made.
 
 mod assignments;
+mod audit;
 mod exports;
 mod generations;
 mod import;
@@ -37,6 +38,16 @@ pub(super) fn routes() -> (Router<HttpState>, OpenApi) {
         // For leads and administrators.
         .routes(routes!(programme::get, programme::set))
         .routes(routes!(labels::list))
+        .routes(routes!(audit::report))
+        .routes(routes!(audit::decisions))
+        .routes(routes!(audit::reliability))
+        .routes(routes!(audit::slices))
+        .routes(routes!(audit::pairs))
+        .routes(routes!(audit::certificates, audit::certify))
+        .routes(routes!(audit::void))
+        .routes(routes!(audit::monitors))
+        .routes(routes!(audit::investigations))
+        .routes(routes!(audit::investigate))
         .routes(routes!(generations::list, generations::start))
         .routes(routes!(generations::get))
         .routes(routes!(jobs::list))
