@@ -16,6 +16,7 @@ use concord_service::jobs::Worker;
 use concord_service::judging::Judge;
 use concord_service::models::Models;
 use concord_service::review::ReviewService;
+use concord_service::rubrics::RubricsService;
 use concord_service::samples::SamplesService;
 use concord_service::work::WorkService;
 use sqlx::PgPool;
@@ -55,6 +56,7 @@ pub async fn compose(config: &Config, database: &Database) -> Result<Concord> {
         samples: Arc::new(SamplesService::new(pool.clone())),
         work: Arc::new(WorkService::new(pool.clone(), models.clone())),
         audit: Arc::new(AuditService::new(pool.clone())),
+        rubrics: Arc::new(RubricsService::new(pool.clone())),
         exports: Arc::new(exports.clone()),
     };
     let generator =

@@ -113,6 +113,20 @@ pub trait Audit: Send + Sync {
     async fn investigate(&self, actor: &Actor, id: uuid::Uuid, step: &str, note: &str) -> Result<()>;
 }
 
+/// Rubrics: versioned, edited by leads.
+#[async_trait]
+pub trait Rubrics: Send + Sync {
+    /// The versions of a task, newest first; of every task where none is named.
+    async fn versions(&self, actor: &Actor, task: Option<&str>) -> Result<Vec<RubricVersion>>;
+    /// Stores a version and makes it current. A stored version never changes. A new major version voids the
+    /// certificates of its task.
+    async fn publish(&self, actor: &Actor, rubric: Rubric) -> Result<RubricVersion>;
+    /// The same from TOML, as the page and the files have it.
+    async fn publish_toml(&self, actor: &Actor, text: &str) -> Result<RubricVersion>;
+    /// A version as TOML, to edit.
+    async fn toml(&self, actor: &Actor, task: &str, version: &str) -> Result<String>;
+}
+
 /// Exports.
 #[async_trait]
 pub trait Exports: Send + Sync {
@@ -139,6 +153,8 @@ pub struct UseCases {
     pub work: std::sync::Arc<dyn Work>,
     /// The audit.
     pub audit: std::sync::Arc<dyn Audit>,
+    /// Rubrics.
+    pub rubrics: std::sync::Arc<dyn Rubrics>,
     /// Exports.
     pub exports: std::sync::Arc<dyn Exports>,
 }

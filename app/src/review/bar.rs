@@ -36,7 +36,7 @@ pub(crate) fn Bar(
             </label>
             <div class="actions">
                 <button type="button" data-testid="undo" on:click=move |_| desk.send(Event::Undo)>
-                    {t(w::UNDO)} <kbd aria-hidden="true">"u"</kbd>
+                    {t(w::UNDO)} <kbd aria-hidden="true">"z"</kbd>
                 </button>
                 <button type="button" data-testid="skip" disabled=move || !blind.get() on:click=move |_| show(skip)>
                     {t(w::SKIP)} <kbd aria-hidden="true">"s"</kbd>

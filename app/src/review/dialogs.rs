@@ -15,7 +15,7 @@ pub(crate) fn KeySheet(dialog: NodeRef<Dialog>) -> impl IntoView {
         ("q w e r", w::KEY_FAILS),
         ("Enter", w::KEY_SUBMIT),
         ("k", w::KEY_KEEP),
-        ("u  Ctrl+Z", w::KEY_UNDO),
+        ("z  Ctrl+Z", w::KEY_UNDO),
         ("s", w::KEY_SKIP),
         ("c", w::KEY_COMMENT),
         ("Esc", w::KEY_LEAVE),

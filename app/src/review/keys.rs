@@ -33,10 +33,10 @@ pub(crate) struct Press<'a> {
     pub(crate) pressable: bool,
 }
 
-/// Keys that pass, by criterion.
-const PASS: &str = "123456";
-/// Keys that fail: the letter below on the keyboard. A seventh would be `u`, which undoes.
-const FAIL: &str = "qwerty";
+/// Keys that pass, by criterion; as many as a rubric may have (`concord_domain::MAX_CRITERIA`).
+const PASS: &str = "12345678";
+/// Keys that fail: the letter below on the keyboard.
+const FAIL: &str = "qwertyui";
 
 /// The key that passes (or fails) a criterion, for its hint.
 pub(crate) fn hint(criterion: usize, pass: bool) -> Option<char> {
@@ -66,7 +66,7 @@ pub(crate) fn command(press: Press<'_>) -> Option<Command> {
     }
     match press.key {
         "Enter" if !press.pressable => Some(Command::Advance),
-        "u" | "U" => Some(Command::Undo),
+        "z" | "Z" => Some(Command::Undo),
         "s" | "S" => Some(Command::Skip),
         "c" | "C" => Some(Command::Comment),
         "k" | "K" => Some(Command::Keep),
@@ -89,7 +89,7 @@ mod tests {
         assert_eq!(command(press("1")), Some(Command::Answer { criterion: 0, pass: true }));
         assert_eq!(command(press("r")), Some(Command::Answer { criterion: 3, pass: false }));
         assert_eq!(command(press("Q")), Some(Command::Answer { criterion: 0, pass: false }));
-        assert_eq!((hint(1, true), hint(1, false), hint(6, false)), (Some('2'), Some('w'), None));
+        assert_eq!((hint(1, true), hint(1, false), hint(7, false)), (Some('2'), Some('w'), Some('i')));
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod jobs;
 pub mod judging;
 pub mod models;
 pub mod review;
+pub mod rubrics;
 pub mod samples;
 pub mod work;
 

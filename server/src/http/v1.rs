@@ -37,6 +37,8 @@ pub(super) fn routes() -> (Router<HttpState>, OpenApi) {
         .routes(routes!(me::overview))
         // For leads and administrators.
         .routes(routes!(programme::get, programme::set))
+        .routes(routes!(programme::versions))
+        .routes(routes!(programme::publish))
         .routes(routes!(labels::list))
         .routes(routes!(audit::report))
         .routes(routes!(audit::decisions))

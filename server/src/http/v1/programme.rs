@@ -1,10 +1,11 @@
-//! How a task is reviewed: its programme and its rubric.
+//! How a task is reviewed: its programme and its rubrics.
 
 use crate::http::HttpState;
 use crate::http::extract::{Json, Path, SignedIn};
 use crate::http::problem::Problem;
 use axum::extract::State;
-use concord_domain::{Programme, Rubric};
+use axum::http::StatusCode;
+use concord_domain::{Programme, Rubric, RubricVersion};
 
 /// The programme of a task.
 #[utoipa::path(get, path = "/tasks/{task}/programme", tag = "review", params(("task" = String, Path)),
@@ -38,4 +39,27 @@ pub(super) async fn rubric(
     Path(task): Path<String>,
 ) -> Result<axum::Json<Rubric>, Problem> {
     Ok(axum::Json(state.use_cases.review.rubric(&actor, &task).await?))
+}
+
+/// Every version of a task's rubric, newest first.
+#[utoipa::path(get, path = "/rubrics/{task}/versions", tag = "review", params(("task" = String, Path)),
+    responses((status = 200, body = Vec<RubricVersion>), (status = 403, body = Problem)))]
+pub(super) async fn versions(
+    State(state): State<HttpState>,
+    SignedIn(actor): SignedIn,
+    Path(task): Path<String>,
+) -> Result<axum::Json<Vec<RubricVersion>>, Problem> {
+    Ok(axum::Json(state.use_cases.rubrics.versions(&actor, Some(&task)).await?))
+}
+
+/// Stores a version and makes it current. A stored version never changes; a new major version voids the
+/// certificates of its task.
+#[utoipa::path(post, path = "/rubrics", tag = "review", request_body = Rubric,
+    responses((status = 201, body = RubricVersion), (status = 409, body = Problem), (status = 422, body = Problem)))]
+pub(super) async fn publish(
+    State(state): State<HttpState>,
+    SignedIn(actor): SignedIn,
+    Json(rubric): Json<Rubric>,
+) -> Result<(StatusCode, axum::Json<RubricVersion>), Problem> {
+    Ok((StatusCode::CREATED, axum::Json(state.use_cases.rubrics.publish(&actor, rubric).await?)))
 }
