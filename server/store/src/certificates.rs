@@ -73,14 +73,15 @@ pub async fn lock(conn: &mut PgConnection) -> Result<()> {
     Ok(())
 }
 
-/// Earlier attempts on this class, with whatever judge, and how far in the log they have read.
+/// Earlier attempts on this class, with whatever judge, that have read labels, and how far in the log.
 ///
 /// # Errors
 /// The database's.
 pub async fn earlier(conn: &mut PgConnection, of: Of<'_>, verdict: &str) -> Result<(i64, i64)> {
     let row = sqlx::query(
         "select count(*) n, coalesce(max(labels_through), 0) through from certificate_attempts
-         where task = $1 and criterion = $2 and major = $3 and verdict = $4",
+         where task = $1 and criterion = $2 and major = $3 and verdict = $4
+           and labels_through is not null and coalesce((outcome ->> 'n')::bigint, 1) > 0",
     )
     .bind(of.task)
     .bind(of.criterion)

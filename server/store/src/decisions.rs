@@ -127,6 +127,22 @@ pub async fn unlabelled_confidences(conn: &mut PgConnection, of: Of<'_>, pass: b
     .await?)
 }
 
+/// Whether any reference of these verdicts was labelled elsewhere.
+///
+/// # Errors
+/// The database's.
+pub async fn any_imported(conn: &mut PgConnection, of: Of<'_>) -> Result<bool> {
+    Ok(sqlx::query_scalar(
+        "select exists (select from audit_references r join samples s on s.id = r.sample_id
+         where s.task = $1 and (r.criterion = $2 or $2 = 'all') and r.major = $3 and r.imported)",
+    )
+    .bind(of.task)
+    .bind(of.criterion)
+    .bind(of.major)
+    .fetch_one(conn)
+    .await?)
+}
+
 /// The oldest transaction still running: below it nothing is ever added to the log.
 ///
 /// # Errors

@@ -21,6 +21,9 @@ use uuid::Uuid;
 const SMALLEST_POOL: usize = 200;
 /// Coverage at which chains start (judge-science §3.3: where they start matters more than n).
 const STARTS: [f64; 4] = [0.1, 0.2, 0.4, 0.7];
+/// Why imported labels alone certify nothing; no label has been read then.
+const UNSTATED: &str =
+    "imported labels certify nothing until a lead states that they are a uniform sample and were given blind";
 /// The monitor of a certificate rings falsely once in this many labels at most (average run length).
 pub(super) const ALARM_AT: f64 = 1000.0;
 
@@ -122,6 +125,12 @@ impl Attempt<'_> {
     async fn run(&self) -> Result<Uuid> {
         let planned = self.plan().await?;
         let mut conn = self.pool.acquire().await.or_internal()?;
+        let stated = self.request.statement.is_some_and(|said| said.uniform && said.blind);
+        if !stated && decisions::any_imported(&mut conn, self.of()).await.or_internal()? {
+            let outcome = Outcome { why: Some(UNSTATED.to_owned()), ..Outcome::default() };
+            certificates::finish(&mut conn, planned.id, &outcome).await.or_internal()?;
+            return Ok(planned.id);
+        }
         let through = decisions::settled(&mut conn).await.or_internal()?;
         certificates::read_through(&mut conn, planned.id, through).await.or_internal()?;
         let labelled =
@@ -183,9 +192,11 @@ impl Attempt<'_> {
             .filter(|label| label.judge == self.passes() && label.human.is_some())
             .collect();
         let calibration = one_a_cluster(of_class, planned.seed);
-        let (outcome, selection) = match self.objection(&calibration) {
-            Some(why) => (Outcome { n: calibration.len() as u64, why: Some(why), ..Outcome::default() }, None),
-            None => self.test(&planned, &calibration),
+        let (outcome, selection) = if calibration.is_empty() {
+            let why = format!("0 labelled {} verdicts of this judge", self.verdict);
+            (Outcome { why: Some(why), ..Outcome::default() }, None)
+        } else {
+            self.test(&planned, &calibration)
         };
         let mut tx = self.pool.begin().await.or_internal()?;
         certificates::finish(&mut tx, planned.id, &outcome).await.or_internal()?;
@@ -211,18 +222,6 @@ impl Attempt<'_> {
             .or_internal()?;
         tx.commit().await.or_internal()?;
         Ok(planned.id)
-    }
-
-    /// Why these labels may certify nothing at all.
-    fn objection(&self, calibration: &[Labelled]) -> Option<String> {
-        if calibration.is_empty() {
-            return Some(format!("0 labelled {} verdicts of this judge", self.verdict));
-        }
-        let stated = self.request.statement.is_some_and(|said| said.uniform && said.blind);
-        (calibration.iter().any(|label| label.imported) && !stated).then(|| {
-            "imported labels certify nothing until a lead states that they are a uniform sample and were given blind"
-                .to_owned()
-        })
     }
 
     fn test(&self, planned: &Planned, calibration: &[Labelled]) -> (Outcome, Option<Selection>) {

@@ -1,0 +1,426 @@
+//! The audit against a real database: what is counted, what is not, and what follows from it.
+
+use concord_domain::api::{Audit, Rubrics};
+use concord_domain::{
+    AccountId, Actor, AuditFilter, Card, Certificate, CertificateRequest, Error, LabelDef, Localised, Role, Rubric,
+    Statement,
+};
+use concord_service::audit::{AuditService, fold, refold};
+use concord_service::rubrics::RubricsService;
+use sqlx::PgPool;
+use uuid::Uuid;
+
+/// A task judged elsewhere: one criterion, one judge.
+struct World {
+    pool: PgPool,
+    audit: AuditService,
+    lead: Actor,
+}
+
+impl World {
+    async fn new(pool: PgPool) -> Self {
+        let lead = Actor { account: AccountId(Uuid::now_v7()), email: "lead@x".into(), role: Role::Lead };
+        sqlx::query("insert into accounts (id, email, role) values ($1, 'lead@x', 'lead')")
+            .bind(lead.account.0)
+            .execute(&pool)
+            .await
+            .expect("an account");
+        let mut conn = pool.acquire().await.expect("a connection");
+        concord_store::rubrics::add(&mut conn, &rubric("1.0", &["ok"])).await.expect("a rubric");
+        drop(conn);
+        let world = Self { audit: AuditService::new(pool.clone()), pool, lead };
+        world.judge("j").await;
+        world
+    }
+
+    async fn judge(&self, name: &str) {
+        sqlx::query(
+            "insert into judges (name, model, model_hash, model_family, backend, prompt_version, origin)
+             values ($1, $1, '', 'imported', 'imported', '', 'imported')",
+        )
+        .bind(name)
+        .execute(&self.pool)
+        .await
+        .expect("a judge");
+    }
+
+    /// `n` samples of the audit half, in clusters of `each`, their numbers after `from`.
+    async fn samples(&self, from: i32, n: i32, each: i32) {
+        sqlx::query(
+            "insert into samples (id, key, task, text, half, origin, cluster, rubric_version, serve_order)
+             select gen_random_uuid(), 's' || k, 't', 'text ' || k, 'audit', 'imported', 'c' || ((k - 1) / $3), '1.0', 0
+             from generate_series($1 + 1, $1 + $2) k",
+        )
+        .bind(from)
+        .bind(n)
+        .bind(each)
+        .execute(&self.pool)
+        .await
+        .expect("samples");
+    }
+
+    /// A rater's blind labels on samples from..=to.
+    async fn labels(&self, rater: &str, range: (i32, i32), pass: bool) {
+        self.labels_with(rater, range, pass, "audit", 1.0, "1.0").await;
+    }
+
+    async fn labels_with(&self, rater: &str, (from, to): (i32, i32), pass: bool, stream: &str, pi: f64, rubric: &str) {
+        sqlx::query(
+            "insert into labels (id, sample_id, task, criterion, rater, label, pass, phase, stream, pi, rubric_version, origin)
+             select gen_random_uuid(), s.id, 't', 'ok', $1, case when $4 then 'pass' else 'fail' end, $4, 'blind', $5, $6, $7, 'imported'
+             from generate_series($2, $3) k join samples s on s.key = 's' || k order by k",
+        )
+        .bind(rater)
+        .bind(from)
+        .bind(to)
+        .bind(pass)
+        .bind(stream)
+        .bind(pi)
+        .bind(rubric)
+        .execute(&self.pool)
+        .await
+        .expect("labels");
+    }
+
+    /// Verdicts on samples from..=to; a probability of `None` is a judge that gave none.
+    async fn verdicts(&self, (from, to): (i32, i32), pass: Option<bool>, p: Option<f64>) {
+        sqlx::query(
+            "insert into verdicts (id, sample_id, criterion, judge, status, pass, label, p_pass)
+             select gen_random_uuid(), s.id, 'ok', 'j', case when $3::bool is null then 'unparsed' else 'ok' end, $3,
+                    case when $3 then 'pass' when not $3 then 'fail' end, $4
+             from generate_series($1, $2) k join samples s on s.key = 's' || k",
+        )
+        .bind(from)
+        .bind(to)
+        .bind(pass)
+        .bind(p)
+        .execute(&self.pool)
+        .await
+        .expect("verdicts");
+    }
+
+    /// Textbook cells: tp, fp, fn, tn, each decision in a cluster of its own.
+    async fn cells(&self, cells: [i32; 4]) {
+        self.samples(0, cells.iter().sum(), 1).await;
+        let mut from = 1;
+        for (n, (judge, human)) in cells.into_iter().zip([(true, true), (true, false), (false, true), (false, false)]) {
+            if n > 0 {
+                let range = (from, from + n - 1);
+                self.labels("ann", range, human).await;
+                self.verdicts(range, Some(judge), Some(if judge { 0.9 } else { 0.2 })).await;
+            }
+            from += n;
+        }
+    }
+
+    async fn card(&self, criterion: &str) -> Card {
+        self.card_by(criterion, None).await
+    }
+
+    async fn card_by(&self, criterion: &str, rule: Option<&str>) -> Card {
+        let filter = AuditFilter {
+            criterion: Some(criterion.into()),
+            reference: rule.map(Into::into),
+            ..AuditFilter::default()
+        };
+        let mut cards = self.audit.report(&self.lead, filter).await.expect("a report").cards;
+        assert_eq!(cards.len(), 1, "{cards:?}");
+        cards.remove(0)
+    }
+
+    fn request(&self, verdicts: &[&str], eps: f64, delta: f64) -> CertificateRequest {
+        CertificateRequest {
+            task: "t".into(),
+            criterion: "ok".into(),
+            judge: "j".into(),
+            verdicts: verdicts.iter().map(|it| (*it).to_owned()).collect(),
+            eps,
+            delta,
+            unseen_only: false,
+            statement: Some(Statement { uniform: true, blind: true }),
+        }
+    }
+
+    async fn certify(&self, request: CertificateRequest) -> Certificate {
+        self.audit.certify(&self.lead, request).await.expect("an attempt").remove(0)
+    }
+
+    async fn status(&self, id: Uuid) -> String {
+        self.audit.certificates(&self.lead, Some(id)).await.expect("a certificate")[0].shown.status.clone()
+    }
+}
+
+fn rubric(version: &str, criteria: &[&str]) -> Rubric {
+    let text = |text: &str| Localised([("en".to_owned(), text.to_owned())].into());
+    let label = |name: &str, pass| LabelDef { name: name.into(), pass, title: text(name) };
+    let criterion = |name: &&str| concord_domain::Criterion {
+        name: (*name).into(),
+        title: text(name),
+        question: text("Is it?"),
+        pass: text("yes"),
+        fail: text("no"),
+        labels: vec![label("pass", true), label("fail", false)],
+        ordered: false,
+        examples: Vec::new(),
+    };
+    Rubric { task: "t".into(), version: version.into(), name: text("T"), criteria: criteria.iter().map(criterion).collect() }
+}
+
+fn near(value: Option<f64>, expected: f64) {
+    let value = value.expect("an estimate");
+    assert!((value - expected).abs() < 5e-6, "{value} is not {expected}");
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn a_card_has_the_published_numbers(pool: PgPool) {
+    let world = World::new(pool).await;
+    world.cells([20, 5, 10, 15]).await;
+    let card = world.card("ok").await;
+    assert_eq!((card.n, card.n_human_pass, card.n_human_fail, card.n_clusters), (50, 30, 20, 50));
+    near(card.accuracy.est, 0.7);
+    near(card.kappa.estimate.est, 0.4);
+    near(card.kappa.estimate.se, 0.126_996_063);
+    near(card.ac1.est, 0.405_941);
+    near(card.mcc.est, 0.408_248);
+    near(card.specificity.est, 0.75);
+    near(card.balanced_accuracy.est, 0.708_333);
+    assert_eq!((card.accuracy.method.as_str(), card.mcc.method.as_str()), ("wilson", "cluster_bootstrap"));
+    assert_eq!(card.reference.blindness, "imported");
+    assert!(card.humans.alpha.est.is_none() && card.alt_test.why.is_some(), "one rater is no agreement");
+    let whole = world.card("all").await;
+    assert_eq!(whole.cells, card.cells, "one criterion is the whole sample");
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn not_estimable_is_said_in_words(pool: PgPool) {
+    let world = World::new(pool).await;
+    world.cells([10, 0, 2, 0]).await;
+    let card = world.card("ok").await;
+    assert_eq!((card.specificity.est, card.specificity.why.as_deref()), (None, Some("0 that people fail")));
+    assert_eq!(card.balanced_accuracy.est, None);
+    assert_eq!(card.mcc.est, None);
+    near(card.recall.est, 10.0 / 12.0);
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn ties_unparsed_and_missing_verdicts_stay_outside_the_cells_and_are_counted(pool: PgPool) {
+    let world = World::new(pool).await;
+    world.samples(0, 10, 1).await;
+    world.labels("ann", (1, 8), true).await;
+    world.labels("bob", (1, 2), false).await; // two ties
+    world.verdicts((1, 5), Some(true), Some(0.8)).await;
+    world.verdicts((6, 7), None, None).await;
+    let card = world.card("ok").await;
+    assert_eq!((card.n, card.n_unparsed, card.n_no_verdict), (3, 2, 1));
+    assert_eq!((card.reference.n_tied, card.reference.n_raters), (2, 2));
+    let unanimous = world.card_by("ok", Some("unanimous")).await;
+    assert_eq!((unanimous.n, unanimous.reference.n_tied), (3, 2));
+    assert_eq!(world.card_by("ok", Some("adjudicated")).await.n, 0);
+    sqlx::query(
+        "insert into adjudications (id, sample_id, criterion, account_id, outcome, label, reason)
+         select gen_random_uuid(), id, 'ok', $1, case key when 's1' then 'fail' else 'ambiguous' end,
+                case key when 's1' then 'fail' end, 'slip' from samples where key in ('s1', 's2')",
+    )
+    .bind(world.lead.account.0)
+    .execute(&world.pool)
+    .await
+    .expect("adjudications");
+    let card = world.card("ok").await;
+    assert_eq!((card.n, card.cells.fp, card.reference.n_tied), (4, 1, 1), "ambiguous is kept as an outcome");
+    assert_eq!(world.card_by("ok", Some("adjudicated")).await.n, 1);
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn only_blind_labels_of_the_audit_stream_and_half_count(pool: PgPool) {
+    let world = World::new(pool).await;
+    world.samples(0, 4, 1).await;
+    world.verdicts((1, 4), Some(true), Some(0.8)).await;
+    world.labels("ann", (1, 1), true).await;
+    world.labels_with("ann", (2, 2), true, "learning", 1.0, "1.0").await;
+    world.labels("ann", (3, 3), true).await;
+    assert_eq!(world.card("ok").await.n, 2);
+    sqlx::query("update samples set half = 'train' where key = 's3'").execute(&world.pool).await.expect("an update");
+    assert_eq!(world.card("ok").await.n, 1, "the train half is never counted");
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn major_versions_are_not_pooled_and_minor_ones_are(pool: PgPool) {
+    let world = World::new(pool).await;
+    world.samples(0, 30, 1).await;
+    world.verdicts((1, 30), Some(true), Some(0.8)).await;
+    world.labels_with("ann", (1, 10), true, "audit", 1.0, "1.0").await;
+    world.labels_with("ann", (11, 20), true, "audit", 1.0, "1.3").await;
+    world.labels_with("ann", (21, 30), false, "audit", 1.0, "2.0").await;
+    let report = world.audit.report(&world.lead, AuditFilter { criterion: Some("ok".into()), ..AuditFilter::default() });
+    let cards = report.await.expect("a report").cards;
+    let seen: Vec<_> = cards.iter().map(|card| (card.rubric.as_str(), card.n)).collect();
+    assert_eq!(seen, [("2.0", 10), ("1.3", 20)]);
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn unequal_sampling_is_weighted(pool: PgPool) {
+    let world = World::new(pool).await;
+    world.samples(0, 10_000, 1).await;
+    world.verdicts((1, 9000), Some(true), Some(0.9)).await;
+    world.verdicts((9001, 10_000), Some(false), Some(0.1)).await;
+    let (of_pass, of_fail) = (200.0 / 9000.0, 200.0 / 1000.0);
+    world.labels_with("ann", (1, 170), true, "audit", of_pass, "1.0").await;
+    world.labels_with("ann", (171, 200), false, "audit", of_pass, "1.0").await;
+    world.labels_with("ann", (9001, 9040), true, "audit", of_fail, "1.0").await;
+    world.labels_with("ann", (9041, 9200), false, "audit", of_fail, "1.0").await;
+    let card = world.card("ok").await;
+    assert!(card.weighted && card.n == 400);
+    near(card.specificity.est, 0.372_093);
+    near(card.kappa.estimate.est, 0.430_147);
+    near(card.pass_rate.corrected.est, 0.785);
+    near(card.pass_rate.judge.est, 0.9);
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn what_is_kept_up_to_date_equals_what_is_counted_anew(pool: PgPool) {
+    let world = World::new(pool).await;
+    world.samples(0, 400, 7).await;
+    let mut seed = 7_u32;
+    for step in 0..25 {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let from = 1 + i32::try_from(seed >> 8 & 0xff).unwrap_or(0);
+        let range = (from, from + 12);
+        match step % 5 {
+            0 => sqlx::query("update samples set half = case half when 'audit' then 'train' else 'audit' end where key = 's' || $1")
+                .bind(from).execute(&world.pool).await.map(|_| ()).expect("a move"),
+            1 => sqlx::query("update samples set cluster = 'moved' where key = 's' || $1")
+                .bind(from).execute(&world.pool).await.map(|_| ()).expect("a move"),
+            2 => { let _ = insert_verdicts(&world, range, seed & 1 == 0).await; }
+            _ => world.labels(&format!("r{step}"), range, seed & 2 == 0).await,
+        }
+        if step % 3 == 0 {
+            fold(&world.pool).await.expect("a fold");
+        }
+    }
+    fold(&world.pool).await.expect("a fold");
+    assert!(world.card("ok").await.n > 20);
+    assert_eq!(refold(&world.pool).await.expect("a refold"), 0);
+}
+
+/// Verdicts where there are none yet.
+async fn insert_verdicts(world: &World, (from, to): (i32, i32), pass: bool) -> u64 {
+    sqlx::query(
+        "insert into verdicts (id, sample_id, criterion, judge, status, pass, p_pass)
+         select gen_random_uuid(), s.id, 'ok', 'j', 'ok', $3, 0.7 from generate_series($1, $2) k
+         join samples s on s.key = 's' || k on conflict do nothing",
+    )
+    .bind(from)
+    .bind(to)
+    .bind(pass)
+    .execute(&world.pool)
+    .await
+    .expect("verdicts")
+    .rows_affected()
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn whole_samples_pass_when_every_criterion_does(pool: PgPool) {
+    let world = World::new(pool).await;
+    let mut conn = world.pool.acquire().await.expect("a connection");
+    concord_store::rubrics::add(&mut conn, &rubric("1.1", &["ok", "clear"])).await.expect("a rubric");
+    concord_store::rubrics::make_current(&mut conn, "t", "1.1").await.expect("current");
+    drop(conn);
+    world.samples(0, 4, 1).await;
+    world.labels("ann", (1, 4), true).await;
+    world.verdicts((1, 4), Some(true), Some(0.9)).await;
+    for (key, human, judge) in [("s1", true, true), ("s2", false, true), ("s3", true, false)] {
+        sqlx::query(
+            "with s as (select id from samples where key = $1),
+                  l as (insert into labels (id, sample_id, task, criterion, rater, label, pass, phase, stream, pi, rubric_version, origin)
+                        select gen_random_uuid(), id, 't', 'clear', 'ann', 'x', $2, 'blind', 'audit', 1, '1.1', 'imported' from s)
+             insert into verdicts (id, sample_id, criterion, judge, status, pass, p_pass)
+             select gen_random_uuid(), id, 'clear', 'j', 'ok', $3, 0.6 from s",
+        )
+        .bind(key)
+        .bind(human)
+        .bind(judge)
+        .execute(&world.pool)
+        .await
+        .expect("a decision");
+    }
+    let all = world.card("all").await;
+    assert_eq!((all.cells.tp, all.cells.fp, all.cells.fn_, all.n), (1, 1, 1, 3), "complete samples only");
+    assert_eq!(world.card("*").await.n, 7);
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn imported_labels_certify_nothing_until_a_lead_says_what_they_are(pool: PgPool) {
+    let world = World::new(pool).await;
+    world.cells([150, 3, 0, 0]).await;
+    let silent = CertificateRequest { statement: None, ..world.request(&["pass"], 0.1, 0.1) };
+    let none = world.certify(silent).await;
+    assert_eq!(none.shown.status, "none");
+    assert!(none.shown.why.as_deref().is_some_and(|why| why.contains("uniform sample")), "{none:?}");
+    let stated = world.certify(world.request(&["pass"], 0.1, 0.1)).await;
+    assert_eq!((stated.shown.status.as_str(), stated.shown.n, stated.shown.errors), ("live", 153, 3));
+    assert_eq!((stated.shown.attempt, stated.delta_spent), (1, 0.05), "what was refused has read no label");
+    assert!(stated.statement.is_some_and(|said| said.contains("lead@x")));
+    assert_eq!(world.card("ok").await.certificates[0].status, "live");
+    let annotator = Actor { role: Role::Annotator, ..world.lead.clone() };
+    let refused = world.audit.certify(&annotator, world.request(&["pass"], 0.1, 0.1)).await;
+    assert!(matches!(refused, Err(Error::Forbidden)));
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn an_attempt_that_certifies_nothing_says_how_many_labels_would(pool: PgPool) {
+    let world = World::new(pool).await;
+    world.cells([40, 1, 0, 0]).await;
+    let none = world.certify(world.request(&["pass"], 0.05, 0.05)).await;
+    assert_eq!((none.shown.status.as_str(), none.shown.why.as_deref()), ("none", Some("nothing certifiable")));
+    assert!(none.labels_needed.is_some_and(|n| n > 41), "{:?}", none.labels_needed);
+    world.samples(41, 9, 1).await;
+    world.labels("ann", (42, 50), false).await;
+    world.verdicts((42, 50), Some(true), Some(0.95)).await;
+    let worse = world.certify(world.request(&["pass"], 0.05, 0.05)).await;
+    assert_eq!((worse.labels_needed, worse.shown.attempt), (None, 2), "no number of labels mends one error in five");
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn a_new_major_version_voids_and_a_minor_one_does_not(pool: PgPool) {
+    let world = World::new(pool).await;
+    world.cells([150, 3, 0, 0]).await;
+    let live = world.certify(world.request(&["pass"], 0.1, 0.1)).await;
+    let rubrics = RubricsService::new(world.pool.clone());
+    rubrics.publish(&world.lead, rubric("1.1", &["ok"])).await.expect("a minor version");
+    assert_eq!(world.status(live.id).await, "live");
+    rubrics.publish(&world.lead, rubric("2.0", &["ok"])).await.expect("a major version");
+    assert_eq!(world.status(live.id).await, "void");
+    let mut changed = rubric("2.0", &["ok"]);
+    changed.criteria[0].question = Localised([("en".to_owned(), "Was it?".to_owned())].into());
+    assert_eq!(rubrics.publish(&world.lead, changed).await.expect_err("stored versions hold").code(), "version_taken");
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn a_drift_alarm_suspends_the_certificate_and_opens_an_investigation(pool: PgPool) {
+    let world = World::new(pool).await;
+    world.cells([200, 6, 0, 0]).await;
+    let live = world.certify(world.request(&["pass"], 0.1, 0.1)).await;
+    assert_eq!(live.shown.status, "live");
+    world.samples(206, 100, 1).await;
+    world.verdicts((207, 306), Some(true), Some(0.9)).await;
+    for from in (207..287).step_by(4) {
+        world.labels("ann", (from, from + 2), true).await;
+        world.labels("ann", (from + 3, from + 3), false).await;
+    }
+    let monitors = world.audit.monitors(&world.lead).await.expect("monitors");
+    let rang = monitors.iter().find(|m| m.certificate == Some(live.id)).expect("the certificate's monitor");
+    assert_eq!((rang.shown.state.as_str(), rang.shown.n, rang.agreed), ("alarm", 80, 60));
+    assert_eq!(rang.points.last().map(|point| point.0), Some(80));
+    let replayed = rang.points.last().map(|point| point.1).expect("a point");
+    assert!((replayed - rang.shown.statistic).abs() < 1e-9 * replayed, "replayed from the log to the same statistic");
+    assert_eq!(world.status(live.id).await, "suspended");
+    let open = world.audit.investigations(&world.lead, None).await.expect("investigations");
+    assert_eq!((open.len(), open[0].closed_at), (1, None));
+    let id = open[0].id;
+    world.audit.investigate(&world.lead, id, "relabel", "30 samples again").await.expect("a step");
+    world.audit.investigate(&world.lead, id, "close", "prompt fixed").await.expect("closed");
+    let late = world.audit.investigate(&world.lead, id, "relabel", "again").await;
+    assert!(matches!(late, Err(Error::NotFound { .. })), "{late:?}");
+    let now = world.audit.monitors(&world.lead).await.expect("monitors");
+    assert!(now.iter().all(|m| m.id != rang.id), "a monitor of its own for what comes now");
+}
