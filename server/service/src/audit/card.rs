@@ -304,7 +304,8 @@ fn both_classes(sums: &Sums) -> String {
 /// Judge alone, people alone, and the judge's corrected by the labels: post-stratified by verdict.
 fn pass_rates(sums: &Sums, human: &Estimate) -> PassRates {
     let [pass, fail, _] = sums.verdicts;
-    let corrected = agreement::post_stratified(pass, fail, &sums.table(), sums.n());
+    let [tp, fp, fn_, tn] = sums.cells;
+    let corrected = agreement::post_stratified((pass, fail), &sums.table(), (tp + fp, fn_ + tn));
     PassRates {
         judge: estimate(agreement::proportion(pass, pass + fail)),
         human: human.clone(),
