@@ -94,7 +94,13 @@ pub trait Audit: Send + Sync {
     /// A page of single decisions; whoever reads them has seen those samples' verdicts.
     async fn decisions(&self, actor: &Actor, filter: DecisionFilter) -> Result<Vec<Decision>>;
     /// How sure a judge says it is against how often it is right.
-    async fn reliability(&self, actor: &Actor, task: &str, criterion: &str, judge: &str) -> Result<Reliability>;
+    async fn reliability(
+        &self,
+        actor: &Actor,
+        task: &str,
+        criterion: &str,
+        judge: &str,
+    ) -> Result<Reliability>;
     /// A card by category, language, generator and annotator.
     async fn slices(&self, actor: &Actor, task: &str, criterion: &str, judge: &str) -> Result<Vec<Slice>>;
     /// Every two judges of a task on the same decisions.

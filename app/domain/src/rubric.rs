@@ -112,7 +112,9 @@ impl Rubric {
     #[must_use]
     pub fn numbers(&self) -> Option<(u32, u32)> {
         let (major, minor) = self.version.split_once('.')?;
-        let number = |text: &str| (text.len() <= 6 && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok())?;
+        let number = |text: &str| {
+            (text.len() <= 6 && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok())?
+        };
         Some((number(major)?, number(minor)?))
     }
 

@@ -67,10 +67,16 @@ pub fn alt_test(items: &[AltTestItem], score: Score, eps: f64, q: f64) -> AltTes
     let mut wins: Vec<Vec<(bool, bool)>> = vec![Vec::new(); raters];
     for item in items {
         for (place, (rater, label)) in item.humans.iter().enumerate() {
-            let others: Vec<f64> =
-                item.humans.iter().enumerate().filter(|(at, _)| *at != place).map(|(_, (_, other))| *other).collect();
+            let others: Vec<f64> = item
+                .humans
+                .iter()
+                .enumerate()
+                .filter(|(at, _)| *at != place)
+                .map(|(_, (_, other))| *other)
+                .collect();
             if !others.is_empty() {
-                let (judge, human) = (closeness(score, item.judge, &others), closeness(score, *label, &others));
+                let (judge, human) =
+                    (closeness(score, item.judge, &others), closeness(score, *label, &others));
                 wins[*rater].push((judge >= human, human >= judge));
             }
         }
@@ -137,11 +143,21 @@ fn benjamini_yekutieli(humans: &mut [AltTestHuman], q: f64) {
 fn conclude(humans: Vec<AltTestHuman>) -> AltTest {
     let tested: Vec<&AltTestHuman> = humans.iter().filter(|human| human.p.is_some()).collect();
     if tested.len() < 2 {
-        let why = format!("{} of {} people share {FEWEST} decisions with another and the judge; 2 are needed", tested.len(), humans.len());
+        let why = format!(
+            "{} of {} people share {FEWEST} decisions with another and the judge; 2 are needed",
+            tested.len(),
+            humans.len()
+        );
         return AltTest { humans, winning_rate: None, advantage: None, pass: None, why: Some(why) };
     }
     let n = len(tested.len());
     let rate = len(tested.iter().filter(|human| human.rejected).count()) / n;
     let advantage = tested.iter().filter_map(|human| human.judge_wins).sum::<f64>() / n;
-    AltTest { winning_rate: Some(rate), advantage: Some(advantage), pass: Some(rate >= 0.5), why: None, humans }
+    AltTest {
+        winning_rate: Some(rate),
+        advantage: Some(advantage),
+        pass: Some(rate >= 0.5),
+        why: None,
+        humans,
+    }
 }

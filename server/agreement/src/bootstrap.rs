@@ -68,7 +68,11 @@ fn draw_each<const D: usize>(patterns: &[([f64; D], u64)], each: &[usize], rng: 
     sum
 }
 
-fn draw_counts<const D: usize>(patterns: &[([f64; D], u64)], clusters: u64, rng: &mut ChaCha8Rng) -> [f64; D] {
+fn draw_counts<const D: usize>(
+    patterns: &[([f64; D], u64)],
+    clusters: u64,
+    rng: &mut ChaCha8Rng,
+) -> [f64; D] {
     let mut sum = [0.0; D];
     let (mut left, mut clusters_left) = (clusters, clusters);
     for (pattern, times) in patterns {

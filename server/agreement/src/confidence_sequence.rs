@@ -18,7 +18,8 @@ pub fn beta_binomial(successes: u64, n: u64, alpha: f64) -> (f64, f64) {
     let outside = |p: f64| mixture - log(s, p) - log(f, 1.0 - p) >= -alpha.ln();
     let mode = s / (s + f);
     let low = if s == 0.0 { 0.0 } else { mode * bisect(|at| !outside(at * mode)) };
-    let high = if f == 0.0 { 1.0 } else { mode + (1.0 - mode) * bisect(|at| outside(mode + at * (1.0 - mode))) };
+    let high =
+        if f == 0.0 { 1.0 } else { mode + (1.0 - mode) * bisect(|at| outside(mode + at * (1.0 - mode))) };
     (low, high)
 }
 

@@ -31,7 +31,8 @@ impl Detector {
     /// At the start of a stream. Bets of 1/(1 − p0) or more are left out: they could lose everything.
     #[must_use]
     pub fn new(p0: f64, bets: &[f64], alarm_at: f64) -> Self {
-        let bets: Vec<f64> = bets.iter().copied().filter(|bet| *bet > 0.0 && *bet * (1.0 - p0) < 1.0).collect();
+        let bets: Vec<f64> =
+            bets.iter().copied().filter(|bet| *bet > 0.0 && *bet * (1.0 - p0) < 1.0).collect();
         let k = bets.len();
         Self {
             p0,
@@ -154,10 +155,10 @@ pub fn cusum(agreements: &[bool], p0: f64, p1: f64) -> Vec<f64> {
         .collect()
 }
 
-/// Page and Hinkley's statistic for a rise of disagreement, after each label, for display: the sum of
-/// (x − running mean − allowance), less its least value so far.
+/// Page and Hinkley's statistic for a rise of disagreement, after each label, for display: a sum of
+/// (x − running mean − allowance) that forgets by the factor `keep` a label, less its least value so far.
 #[must_use]
-pub fn page_hinkley(agreements: &[bool], allowance: f64) -> Vec<f64> {
+pub fn page_hinkley(agreements: &[bool], allowance: f64, keep: f64) -> Vec<f64> {
     let (mut seen, mut sum, mut least) = (0.0, 0.0_f64, 0.0_f64);
     agreements
         .iter()
@@ -165,7 +166,7 @@ pub fn page_hinkley(agreements: &[bool], allowance: f64) -> Vec<f64> {
         .map(|(at, agrees)| {
             let x = f64::from(u8::from(!*agrees));
             seen += x;
-            sum += x - seen / len(at + 1) - allowance;
+            sum = keep * sum + x - seen / len(at + 1) - allowance;
             least = least.min(sum);
             sum - least
         })

@@ -5,9 +5,9 @@
 //! alone, pass rates from many verdicts and few labels, anytime-valid drift detection, and sampling. Every
 //! function says its formula, its source and what it assumes, and is tested against published values.
 
+pub mod aggregate;
 mod alt_test;
 mod bootstrap;
-pub mod aggregate;
 pub mod calibration;
 pub mod certificate;
 pub mod confidence_sequence;

@@ -124,11 +124,9 @@ impl Model {
             Kind::BrennanPrediger => total / (len(q) * len(q)),
         };
         let mut model = Self { weights, kind, q, shares, total, observed: 0.0, chance };
-        model.observed = units
-            .iter()
-            .filter_map(|unit| Some(real(unit.times) * model.agreement(unit)?))
-            .sum::<f64>()
-            / real(several);
+        model.observed =
+            units.iter().filter_map(|unit| Some(real(unit.times) * model.agreement(unit)?)).sum::<f64>()
+                / real(several);
         model
     }
 
@@ -138,8 +136,7 @@ impl Model {
         let alike = |k: usize| -> f64 {
             unit.counts.iter().enumerate().map(|(l, n)| self.weights.of(k, l, self.q) * f64::from(*n)).sum()
         };
-        let pairs: f64 =
-            unit.counts.iter().enumerate().map(|(k, n)| f64::from(*n) * (alike(k) - 1.0)).sum();
+        let pairs: f64 = unit.counts.iter().enumerate().map(|(k, n)| f64::from(*n) * (alike(k) - 1.0)).sum();
         (r > 1.0).then(|| pairs / (r * (r - 1.0)))
     }
 
@@ -165,7 +162,13 @@ impl Model {
     }
 
     /// Standard error by linearisation, and the interval with Student's t of n−1 degrees.
-    fn interval(&self, units: &[&Unit], est: f64, items: u64, several: u64) -> (Option<f64>, Option<(f64, f64)>) {
+    fn interval(
+        &self,
+        units: &[&Unit],
+        est: f64,
+        items: u64,
+        several: u64,
+    ) -> (Option<f64>, Option<(f64, f64)>) {
         if items < 2 {
             return (None, None);
         }
@@ -173,9 +176,9 @@ impl Model {
         let squares: f64 = units
             .iter()
             .map(|unit| {
-                let own = self.agreement(unit).map_or(0.0, |agreement| {
-                    real(items) / real(several) * (agreement - self.chance) / room
-                });
+                let own = self
+                    .agreement(unit)
+                    .map_or(0.0, |agreement| real(items) / real(several) * (agreement - self.chance) / room);
                 let own = own - 2.0 * (1.0 - est) * (self.chance_of(unit) - self.chance) / room;
                 real(unit.times) * (own - est).powi(2)
             })
@@ -210,7 +213,13 @@ pub enum Metric {
 /// Krippendorff's Alpha-Reliability). `values` are the categories' values in their order. The interval resamples
 /// items (`replicates` times). Not estimable where nothing is pairable or all ratings are one value.
 #[must_use]
-pub fn krippendorff(units: &[Unit], values: &[f64], metric: Metric, replicates: usize, seed: u64) -> Estimate {
+pub fn krippendorff(
+    units: &[Unit],
+    values: &[f64],
+    metric: Metric,
+    replicates: usize,
+    seed: u64,
+) -> Estimate {
     const METHOD: &str = "krippendorff";
     let pairable: Vec<&Unit> = units.iter().filter(|unit| unit.times > 0 && unit.ratings() > 1.0).collect();
     let items: u64 = pairable.iter().map(|unit| unit.times).sum();

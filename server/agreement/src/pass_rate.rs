@@ -18,9 +18,9 @@ pub fn classical(passes: u64, n: u64) -> Estimate {
 /// p_v the pass rate among labels of that verdict. Right for uniform samples and for samples drawn by verdict;
 /// for binary verdicts asymptotically the best there is.
 ///
-/// Var = Σ W_v² p_v(1−p_v)/n_v + W₁W₀(p₁−p₀)²/N, the last term because the pool itself is a sample. `pool` and
-/// `labelled` are numbers of (pass, fail) verdicts; `cells` are labels beside verdicts, or their weights. The
-/// interval is on the logit scale. Not estimable where a verdict that occurs has no label.
+/// Var = Σ W_v² p_v(1−p_v)/n_v: the pool is the population, as a generation's samples are. `pool` and `labelled`
+/// are numbers of (pass, fail) verdicts; `cells` are labels beside verdicts, or their weights. The interval is on
+/// the logit scale. Not estimable where a verdict that occurs has no label.
 #[must_use]
 pub fn post_stratified(pool: (u64, u64), cells: &Cells, labelled: (u64, u64)) -> Estimate {
     const METHOD: &str = "post_stratified";
@@ -33,21 +33,17 @@ pub fn post_stratified(pool: (u64, u64), cells: &Cells, labelled: (u64, u64)) ->
         (real(pool.0) / all, cells.tp, cells.tp + cells.fp, labelled.0, "pass"),
         (real(pool.1) / all, cells.fn_, cells.fn_ + cells.tn, labelled.1, "fail"),
     ];
-    let (mut est, mut variance, mut rates) = (0.0, 0.0, [0.0; 2]);
-    for (at, (share, passes, labels, count, verdict)) in strata.into_iter().enumerate() {
+    let (mut est, mut variance) = (0.0, 0.0);
+    for (share, passes, labels, count, verdict) in strata {
         if share == 0.0 {
             continue;
         }
         if labels <= 0.0 || count == 0 {
             return Estimate::none(METHOD, n, format!("0 labels on {verdict} verdicts"));
         }
-        rates[at] = passes / labels;
-        est += share * rates[at];
-        variance += share * share * rates[at] * (1.0 - rates[at]) / real(count);
-    }
-    let shares = (real(pool.0) / all, real(pool.1) / all);
-    if shares.0 > 0.0 && shares.1 > 0.0 {
-        variance += shares.0 * shares.1 * (rates[0] - rates[1]).powi(2) / all;
+        let rate = passes / labels;
+        est += share * rate;
+        variance += share * share * rate * (1.0 - rate) / real(count);
     }
     let se = variance.sqrt();
     Estimate::at95(METHOD, n, est, Some(se), logit_interval(est, se))
@@ -147,7 +143,11 @@ pub fn best_lambda(labels: &[f64], predicted: &[f64], unlabelled: &[f64]) -> f64
     let covariance = labels.iter().zip(predicted).map(|(a, b)| (a - y) * (b - f)).sum::<f64>() / len(n);
     let pooled: Vec<f64> = predicted.iter().chain(unlabelled).copied().collect();
     let spread = variance(&pooled, 1);
-    if spread == 0.0 { 0.0 } else { (covariance / ((1.0 + len(n) / len(unlabelled.len())) * spread)).clamp(0.0, 1.0) }
+    if spread == 0.0 {
+        0.0
+    } else {
+        (covariance / ((1.0 + len(n) / len(unlabelled.len())) * spread)).clamp(0.0, 1.0)
+    }
 }
 
 /// [`ppi`] with [`best_lambda`]: never much worse than people alone.
@@ -257,7 +257,11 @@ pub fn rogan_gladen(judge_pass: f64, n: u64, rates: JudgeRates) -> Estimate {
     let informed = q0 + q1 - 1.0;
     let spread = (q0 * (1.0 - q0) / real(m0) + q1 * (1.0 - q1) / real(m1)).sqrt();
     if informed < LEAST_INFORMEDNESS || informed - Z95 * spread <= 0.0 {
-        return Estimate::none(METHOD, labels, "the judge hardly tells pass from fail: correct by labels of this population");
+        return Estimate::none(
+            METHOD,
+            labels,
+            "the judge hardly tells pass from fail: correct by labels of this population",
+        );
     }
     let z2 = Z95 * Z95;
     let est = ((judge_pass + q0 - 1.0) / informed).clamp(0.0, 1.0);

@@ -206,7 +206,9 @@ pub fn weighted_kappa(table: &[Vec<f64>], weights: KappaWeights) -> Kappa {
     let row: Vec<f64> = (0..q).map(|i| (0..q).map(|j| p(i, j)).sum()).collect();
     let column: Vec<f64> = (0..q).map(|j| (0..q).map(|i| p(i, j)).sum()).collect();
     let w = |i: usize, j: usize| weights.of(i, j, q);
-    let sum = |f: &dyn Fn(usize, usize) -> f64| -> f64 { (0..q).flat_map(|i| (0..q).map(move |j| (i, j))).map(|(i, j)| f(i, j)).sum() };
+    let sum = |f: &dyn Fn(usize, usize) -> f64| -> f64 {
+        (0..q).flat_map(|i| (0..q).map(move |j| (i, j))).map(|(i, j)| f(i, j)).sum()
+    };
     let observed = sum(&|i, j| w(i, j) * p(i, j));
     let chance = sum(&|i, j| w(i, j) * row[i] * column[j]);
     let Some(est) = over_chance(observed, chance) else {
@@ -216,10 +218,11 @@ pub fn weighted_kappa(table: &[Vec<f64>], weights: KappaWeights) -> Kappa {
     let row_mean: Vec<f64> = (0..q).map(|i| (0..q).map(|j| column[j] * w(i, j)).sum()).collect();
     let column_mean: Vec<f64> = (0..q).map(|j| (0..q).map(|i| row[i] * w(i, j)).sum()).collect();
     let room = 1.0 - chance;
-    let spread = sum(&|i, j| {
-        p(i, j) * (w(i, j) * room - (row_mean[i] + column_mean[j]) * (1.0 - observed)).powi(2)
-    }) - (observed * chance - 2.0 * chance + observed).powi(2);
-    let null = sum(&|i, j| row[i] * column[j] * (w(i, j) - row_mean[i] - column_mean[j]).powi(2)) - chance * chance;
+    let spread =
+        sum(&|i, j| p(i, j) * (w(i, j) * room - (row_mean[i] + column_mean[j]) * (1.0 - observed)).powi(2))
+            - (observed * chance - 2.0 * chance + observed).powi(2);
+    let null =
+        sum(&|i, j| row[i] * column[j] * (w(i, j) - row_mean[i] - column_mean[j]).powi(2)) - chance * chance;
     let error = |variance: f64, room: f64| (variance.max(0.0) / n).sqrt() / room;
     let se = error(spread, room * room);
     let best: f64 = (0..q).map(|i| row[i].min(column[i])).sum();
@@ -237,7 +240,6 @@ pub fn ac1_of(cells: &Cells) -> Estimate {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts")]
     let times = |n: f64| n.round() as u64;
     let unit = |counts: [u32; 2], n: f64| Unit { counts: counts.to_vec(), times: times(n) };
-    let units =
-        [unit([0, 2], cells.tp), unit([1, 1], cells.fp + cells.fn_), unit([2, 0], cells.tn)];
+    let units = [unit([0, 2], cells.tp), unit([1, 1], cells.fp + cells.fn_), unit([2, 0], cells.tn)];
     gwet(&units, Weights::Identity, Kind::Ac).estimate
 }

@@ -69,8 +69,7 @@ impl AuditService {
             let made = make(&mut conn, &rows, &missing, rule).await?;
             self.keep(version, rule, made);
         }
-        let mut cards: Vec<Card> =
-            wanted.iter().filter_map(|row| self.kept(version, row.id, rule)).collect();
+        let mut cards: Vec<Card> = wanted.iter().filter_map(|row| self.kept(version, row.id, rule)).collect();
         self.add_current(&mut conn, &mut cards).await?;
         Ok(cards)
     }
@@ -187,8 +186,7 @@ async fn alt_test(conn: &mut PgConnection, row: &CardRow) -> Result<AltTest> {
     }
     let judge = row.judge.as_deref().unwrap_or_default();
     let criterion = (row.criterion != POOLED).then_some(row.criterion.as_str());
-    let shared =
-        audit::shared_decisions(conn, &row.task, criterion, judge, row.major).await.or_internal()?;
+    let shared = audit::shared_decisions(conn, &row.task, criterion, judge, row.major).await.or_internal()?;
     if shared.is_empty() {
         return Ok(empty("0 decisions that two people share with the judge"));
     }
@@ -242,7 +240,13 @@ impl api::Audit for AuditService {
         views::decisions(&self.pool, actor, &filter).await
     }
 
-    async fn reliability(&self, actor: &Actor, task: &str, criterion: &str, judge: &str) -> Result<Reliability> {
+    async fn reliability(
+        &self,
+        actor: &Actor,
+        task: &str,
+        criterion: &str,
+        judge: &str,
+    ) -> Result<Reliability> {
         actor.require(Capability::ReadAll)?;
         views::reliability(&self.pool, task, criterion, judge).await
     }

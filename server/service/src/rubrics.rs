@@ -63,7 +63,10 @@ impl api::Rubrics for RubricsService {
         events::append(&mut tx, Some(actor.account), "rubric", &rubric.task, &detail).await.or_internal()?;
         let stored = rubrics::versions(&mut tx, Some(&rubric.task)).await.or_internal()?;
         tx.commit().await.or_internal()?;
-        stored.into_iter().find(|it| it.rubric.version == rubric.version).ok_or_else(|| Error::not_found("rubric"))
+        stored
+            .into_iter()
+            .find(|it| it.rubric.version == rubric.version)
+            .ok_or_else(|| Error::not_found("rubric"))
     }
 
     async fn publish_toml(&self, actor: &Actor, text: &str) -> Result<RubricVersion> {

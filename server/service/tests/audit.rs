@@ -2,8 +2,8 @@
 
 use concord_domain::api::{Audit, Rubrics};
 use concord_domain::{
-    AccountId, Actor, AuditFilter, Card, Certificate, CertificateRequest, Error, LabelDef, Localised, Role, Rubric,
-    Statement,
+    AccountId, Actor, AuditFilter, Card, Certificate, CertificateRequest, Error, LabelDef, Localised, Role,
+    Rubric, Statement,
 };
 use concord_service::audit::{AuditService, fold, refold};
 use concord_service::rubrics::RubricsService;
@@ -64,7 +64,15 @@ impl World {
         self.labels_with(rater, range, pass, "audit", 1.0, "1.0").await;
     }
 
-    async fn labels_with(&self, rater: &str, (from, to): (i32, i32), pass: bool, stream: &str, pi: f64, rubric: &str) {
+    async fn labels_with(
+        &self,
+        rater: &str,
+        (from, to): (i32, i32),
+        pass: bool,
+        stream: &str,
+        pi: f64,
+        rubric: &str,
+    ) {
         sqlx::query(
             "insert into labels (id, sample_id, task, criterion, rater, label, pass, phase, stream, pi, rubric_version, origin)
              select gen_random_uuid(), s.id, 't', 'ok', $1, case when $4 then 'pass' else 'fail' end, $4, 'blind', $5, $6, $7, 'imported'
@@ -103,7 +111,9 @@ impl World {
     async fn cells(&self, cells: [i32; 4]) {
         self.samples(0, cells.iter().sum(), 1).await;
         let mut from = 1;
-        for (n, (judge, human)) in cells.into_iter().zip([(true, true), (true, false), (false, true), (false, false)]) {
+        for (n, (judge, human)) in
+            cells.into_iter().zip([(true, true), (true, false), (false, true), (false, false)])
+        {
             if n > 0 {
                 let range = (from, from + n - 1);
                 self.labels("ann", range, human).await;
@@ -163,7 +173,12 @@ fn rubric(version: &str, criteria: &[&str]) -> Rubric {
         ordered: false,
         examples: Vec::new(),
     };
-    Rubric { task: "t".into(), version: version.into(), name: text("T"), criteria: criteria.iter().map(criterion).collect() }
+    Rubric {
+        task: "t".into(),
+        version: version.into(),
+        name: text("T"),
+        criteria: criteria.iter().map(criterion).collect(),
+    }
 }
 
 fn near(value: Option<f64>, expected: f64) {
@@ -239,7 +254,10 @@ async fn only_blind_labels_of_the_audit_stream_and_half_count(pool: PgPool) {
     world.labels_with("ann", (2, 2), true, "learning", 1.0, "1.0").await;
     world.labels("ann", (3, 3), true).await;
     assert_eq!(world.card("ok").await.n, 2);
-    sqlx::query("update samples set half = 'train' where key = 's3'").execute(&world.pool).await.expect("an update");
+    sqlx::query("update samples set half = 'train' where key = 's3'")
+        .execute(&world.pool)
+        .await
+        .expect("an update");
     assert_eq!(world.card("ok").await.n, 1, "the train half is never counted");
 }
 
@@ -251,7 +269,9 @@ async fn major_versions_are_not_pooled_and_minor_ones_are(pool: PgPool) {
     world.labels_with("ann", (1, 10), true, "audit", 1.0, "1.0").await;
     world.labels_with("ann", (11, 20), true, "audit", 1.0, "1.3").await;
     world.labels_with("ann", (21, 30), false, "audit", 1.0, "2.0").await;
-    let report = world.audit.report(&world.lead, AuditFilter { criterion: Some("ok".into()), ..AuditFilter::default() });
+    let report = world
+        .audit
+        .report(&world.lead, AuditFilter { criterion: Some("ok".into()), ..AuditFilter::default() });
     let cards = report.await.expect("a report").cards;
     let seen: Vec<_> = cards.iter().map(|card| (card.rubric.as_str(), card.n)).collect();
     assert_eq!(seen, [("2.0", 10), ("1.3", 20)]);
@@ -371,13 +391,20 @@ async fn an_attempt_that_certifies_nothing_says_how_many_labels_would(pool: PgPo
     let world = World::new(pool).await;
     world.cells([40, 1, 0, 0]).await;
     let none = world.certify(world.request(&["pass"], 0.05, 0.05)).await;
-    assert_eq!((none.shown.status.as_str(), none.shown.why.as_deref()), ("none", Some("nothing certifiable")));
+    assert_eq!(
+        (none.shown.status.as_str(), none.shown.why.as_deref()),
+        ("none", Some("nothing certifiable"))
+    );
     assert!(none.labels_needed.is_some_and(|n| n > 41), "{:?}", none.labels_needed);
     world.samples(41, 9, 1).await;
     world.labels("ann", (42, 50), false).await;
     world.verdicts((42, 50), Some(true), Some(0.95)).await;
     let worse = world.certify(world.request(&["pass"], 0.05, 0.05)).await;
-    assert_eq!((worse.labels_needed, worse.shown.attempt), (None, 2), "no number of labels mends one error in five");
+    assert_eq!(
+        (worse.labels_needed, worse.shown.attempt),
+        (None, 2),
+        "no number of labels mends one error in five"
+    );
 }
 
 #[sqlx::test(migrations = "../../migrations")]
@@ -392,7 +419,10 @@ async fn a_new_major_version_voids_and_a_minor_one_does_not(pool: PgPool) {
     assert_eq!(world.status(live.id).await, "void");
     let mut changed = rubric("2.0", &["ok"]);
     changed.criteria[0].question = Localised([("en".to_owned(), "Was it?".to_owned())].into());
-    assert_eq!(rubrics.publish(&world.lead, changed).await.expect_err("stored versions hold").code(), "version_taken");
+    assert_eq!(
+        rubrics.publish(&world.lead, changed).await.expect_err("stored versions hold").code(),
+        "version_taken"
+    );
 }
 
 #[sqlx::test(migrations = "../../migrations")]
@@ -412,7 +442,10 @@ async fn a_drift_alarm_suspends_the_certificate_and_opens_an_investigation(pool:
     assert_eq!((rang.shown.state.as_str(), rang.shown.n, rang.agreed), ("alarm", 80, 60));
     assert_eq!(rang.points.last().map(|point| point.0), Some(80));
     let replayed = rang.points.last().map(|point| point.1).expect("a point");
-    assert!((replayed - rang.shown.statistic).abs() < 1e-9 * replayed, "replayed from the log to the same statistic");
+    assert!(
+        (replayed - rang.shown.statistic).abs() < 1e-9 * replayed,
+        "replayed from the log to the same statistic"
+    );
     assert_eq!(world.status(live.id).await, "suspended");
     let open = world.audit.investigations(&world.lead, None).await.expect("investigations");
     assert_eq!((open.len(), open[0].closed_at), (1, None));

@@ -10,7 +10,16 @@ fn label(name: &str, pass: bool) -> LabelDef {
 fn criterion(name: &str) -> Criterion {
     let text = Localised::default;
     let labels = vec![label("pass", true), label("vague", false), label("wrong", false)];
-    Criterion { name: name.into(), title: text(), question: text(), pass: text(), fail: text(), labels, ordered: false, examples: Vec::new() }
+    Criterion {
+        name: name.into(),
+        title: text(),
+        question: text(),
+        pass: text(),
+        fail: text(),
+        labels,
+        ordered: false,
+        examples: Vec::new(),
+    }
 }
 
 fn id(n: u128) -> AssignmentId {

@@ -47,7 +47,8 @@ impl People {
             .iter()
             .map(|(unit, times)| agreement::Unit { counts: vec![unit.fail, unit.pass], times: *times })
             .collect();
-        let alpha = agreement::krippendorff(&units, &[0.0, 1.0], agreement::Metric::Nominal, REPLICATES, SEED);
+        let alpha =
+            agreement::krippendorff(&units, &[0.0, 1.0], agreement::Metric::Nominal, REPLICATES, SEED);
         let ac1 = agreement::gwet(&units, agreement::Weights::Identity, agreement::Kind::Ac);
         Humans { alpha: estimate(alpha), ac1: estimate(ac1.estimate) }
     }
@@ -269,7 +270,11 @@ impl Statistics {
 fn proportion(sums: &Sums, k: u64, of: (u64, &str), est: Option<f64>, by: Resampled) -> Estimate {
     let (n, what) = of;
     if n == 0 {
-        return none(if sums.singletons { "wilson" } else { "cluster_bootstrap" }, 0, format!("0 that {what}"));
+        return none(
+            if sums.singletons { "wilson" } else { "cluster_bootstrap" },
+            0,
+            format!("0 that {what}"),
+        );
     }
     if sums.singletons && !sums.unequal {
         return estimate(agreement::proportion(k, n));

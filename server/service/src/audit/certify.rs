@@ -39,7 +39,8 @@ pub(super) async fn certify(
     let mut ids = Vec::new();
     for verdict in &request.verdicts {
         let share = request.delta / count(request.verdicts.len());
-        let attempt = Attempt { pool, actor, request, verdict, delta: share, major, rubric_version: &rubric_version };
+        let attempt =
+            Attempt { pool, actor, request, verdict, delta: share, major, rubric_version: &rubric_version };
         ids.push(attempt.run().await?);
     }
     let mut conn = pool.acquire().await.or_internal()?;
@@ -65,7 +66,10 @@ fn check(request: &CertificateRequest) -> Result<()> {
         return Err(Error::invalid("verdicts", "pass, fail, or both, each once"));
     }
     if request.criterion == super::POOLED {
-        return Err(Error::invalid("criterion", "a criterion, or all: pooled decisions say nothing of one verdict"));
+        return Err(Error::invalid(
+            "criterion",
+            "a criterion, or all: pooled decisions say nothing of one verdict",
+        ));
     }
     Ok(())
 }
@@ -147,9 +151,9 @@ impl Attempt<'_> {
             decisions::unlabelled_confidences(&mut tx, self.of(), self.passes()).await.or_internal()?;
         let from_data = unlabelled.len() >= SMALLEST_POOL;
         let grid = if from_data { grid_from(&unlabelled) } else { fixed_grid() };
-        let starts =
-            if from_data { starts_at(&grid, &unlabelled, &STARTS) } else { fixed_starts(&grid) };
-        let (earlier, through) = certificates::earlier(&mut tx, self.of(), self.verdict).await.or_internal()?;
+        let starts = if from_data { starts_at(&grid, &unlabelled, &STARTS) } else { fixed_starts(&grid) };
+        let (earlier, through) =
+            certificates::earlier(&mut tx, self.of(), self.verdict).await.or_internal()?;
         let unseen = self.request.unseen_only && earlier > 0;
         let attempt = if unseen { 0 } else { i32::try_from(earlier + 1).unwrap_or(i32::MAX) };
         let planned = Planned {
@@ -161,7 +165,8 @@ impl Attempt<'_> {
             starts,
             unlabelled,
         };
-        let starts: Vec<i32> = planned.starts.iter().map(|at| i32::try_from(*at).unwrap_or(i32::MAX)).collect();
+        let starts: Vec<i32> =
+            planned.starts.iter().map(|at| i32::try_from(*at).unwrap_or(i32::MAX)).collect();
         let plan = Plan {
             id: planned.id,
             of: self.of(),
@@ -300,7 +305,9 @@ pub(super) async fn void(pool: &PgPool, actor: &Actor, id: Uuid, why: &str) -> R
         return Err(Error::not_found("live certificate"));
     }
     let detail = serde_json::json!({"why": why});
-    events::append(&mut tx, Some(actor.account), "certificate_void", &id.to_string(), &detail).await.or_internal()?;
+    events::append(&mut tx, Some(actor.account), "certificate_void", &id.to_string(), &detail)
+        .await
+        .or_internal()?;
     tx.commit().await.or_internal()
 }
 

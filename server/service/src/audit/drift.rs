@@ -201,7 +201,11 @@ pub(super) async fn monitors(pool: &PgPool) -> Result<Vec<DriftMonitor>> {
 async fn with_chart(conn: &mut PgConnection, row: &MonitorRow) -> Result<DriftMonitor> {
     let labelled = decisions::labelled(conn, row.of(), row.started_at, row.read_to).await.or_internal()?;
     let of = row.of();
-    let start = MonitorRow { certificate: row.certificate, threshold: row.threshold, ..new_monitor(of, &row.verdict, row.p0, row.started_at) };
+    let start = MonitorRow {
+        certificate: row.certificate,
+        threshold: row.threshold,
+        ..new_monitor(of, &row.verdict, row.p0, row.started_at)
+    };
     let mut run = Run::resume(&start);
     let read: Vec<&Labelled> = labelled.iter().filter(|label| counts(row, label)).collect();
     let every = read.len().div_ceil(POINTS).max(1);
@@ -281,7 +285,9 @@ pub(super) async fn step(pool: &PgPool, actor: &Actor, id: Uuid, step: &str, not
         restart(&mut tx, id).await?;
     }
     let detail = serde_json::json!({"step": step, "note": note});
-    events::append(&mut tx, Some(actor.account), "investigation", &id.to_string(), &detail).await.or_internal()?;
+    events::append(&mut tx, Some(actor.account), "investigation", &id.to_string(), &detail)
+        .await
+        .or_internal()?;
     tx.commit().await.or_internal()
 }
 

@@ -76,7 +76,10 @@ pub async fn refold(pool: &PgPool) -> Result<u64> {
 ///
 /// # Errors
 /// The database's.
-pub(super) async fn count_by(conn: &mut PgConnection, rule: Rule) -> Result<BTreeMap<CardKey, Vec<(Pattern, i64)>>> {
+pub(super) async fn count_by(
+    conn: &mut PgConnection,
+    rule: Rule,
+) -> Result<BTreeMap<CardKey, Vec<(Pattern, i64)>>> {
     let criteria = criteria(conn).await?;
     let mut found: BTreeMap<CardKey, BTreeMap<Vec<u8>, (Pattern, i64)>> = BTreeMap::new();
     let mut after = None;
@@ -181,7 +184,9 @@ impl Folder {
             if self.cards.get(key).is_some_and(|(_, known)| known >= version) {
                 continue;
             }
-            let id = audit::card_id(conn, &key.task, &key.criterion, key.judge.as_deref(), key.major, version).await?;
+            let id =
+                audit::card_id(conn, &key.task, &key.criterion, key.judge.as_deref(), key.major, version)
+                    .await?;
             self.cards.insert(key.clone(), (id, version.clone()));
         }
         Ok(())
@@ -197,7 +202,9 @@ fn sorted(criteria: &HashMap<String, Vec<String>>) -> serde_json::Value {
 /// Whether a task's criteria changed since it was counted; a task that is new changes nothing.
 fn differs(counted_by: &serde_json::Value, criteria: &HashMap<String, Vec<String>>) -> bool {
     let known = counted_by.as_object().into_iter().flatten();
-    known.into_iter().any(|(task, names)| criteria.get(task).is_none_or(|now| serde_json::json!(now) != *names))
+    known
+        .into_iter()
+        .any(|(task, names)| criteria.get(task).is_none_or(|now| serde_json::json!(now) != *names))
 }
 
 fn encode<T: serde::Serialize>(value: &T) -> Result<Vec<u8>> {
@@ -210,5 +217,9 @@ pub(super) fn decode<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T> 
 }
 
 fn inconsistent(error: &postcard::Error) -> concord_store::StoreError {
-    concord_store::StoreError::Inconsistent { table: "audit_clusters", column: "entries", why: error.to_string() }
+    concord_store::StoreError::Inconsistent {
+        table: "audit_clusters",
+        column: "entries",
+        why: error.to_string(),
+    }
 }

@@ -154,12 +154,8 @@ impl Building {
             let key = key(task, name, None, row.major);
             note(versions, &key, &row.rubric_version);
             let pass = count(row.votes.iter().filter(|vote| **vote).count());
-            let unit = Unit {
-                pass,
-                fail: count(row.votes.len()) - pass,
-                outcome: row.pass,
-                imported: row.imported,
-            };
+            let unit =
+                Unit { pass, fail: count(row.votes.len()) - pass, outcome: row.pass, imported: row.imported };
             *self.units.entry(key.clone()).or_default().entry(unit).or_default() += 1;
             let raters = self.raters.entry(key).or_default();
             for rater in &row.raters {
@@ -276,12 +272,7 @@ fn whole_reference(references: &[ReferenceRow], wanted: &[String]) -> Option<Who
 }
 
 fn key(task: &str, criterion: &str, judge: Option<&str>, major: i32) -> CardKey {
-    CardKey {
-        task: task.to_owned(),
-        criterion: criterion.to_owned(),
-        judge: judge.map(str::to_owned),
-        major,
-    }
+    CardKey { task: task.to_owned(), criterion: criterion.to_owned(), judge: judge.map(str::to_owned), major }
 }
 
 fn note(versions: &mut HashMap<CardKey, String>, key: &CardKey, version: &str) {

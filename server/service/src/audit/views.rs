@@ -4,7 +4,8 @@ use crate::error::OrInternal;
 use concord_agreement::{self as agreement, calibration};
 use concord_domain::api::Result;
 use concord_domain::{
-    Actor, CellCounts, Decision, DecisionFilter, Error, Estimate, JudgePair, Reliability, ReliabilityBin, Slice,
+    Actor, CellCounts, Decision, DecisionFilter, Error, Estimate, JudgePair, Reliability, ReliabilityBin,
+    Slice,
 };
 use concord_store::decisions::{self, Labelled, Of};
 use concord_store::{audit, review};
@@ -14,7 +15,11 @@ use sqlx::{PgConnection, PgPool};
 const BINS: usize = 10;
 
 /// A page of decisions. Whoever reads it has seen these samples' verdicts, so is never given them blind.
-pub(super) async fn decisions(pool: &PgPool, actor: &Actor, filter: &DecisionFilter) -> Result<Vec<Decision>> {
+pub(super) async fn decisions(
+    pool: &PgPool,
+    actor: &Actor,
+    filter: &DecisionFilter,
+) -> Result<Vec<Decision>> {
     if !matches!(filter.cell.as_str(), "" | "tp" | "fp" | "fn" | "tn") {
         return Err(Error::invalid("cell", "one of tp, fp, fn, tn"));
     }
@@ -35,14 +40,21 @@ async fn newest(conn: &mut PgConnection, task: &str, criterion: &str, judge: &st
     let cards = audit::cards(conn).await.or_internal()?;
     cards
         .iter()
-        .filter(|card| card.task == task && card.criterion == criterion && card.judge.as_deref() == Some(judge))
+        .filter(|card| {
+            card.task == task && card.criterion == criterion && card.judge.as_deref() == Some(judge)
+        })
         .map(|card| card.major)
         .max()
         .ok_or_else(|| Error::not_found("report card"))
 }
 
 /// How sure a judge says it is against how often people pass.
-pub(super) async fn reliability(pool: &PgPool, task: &str, criterion: &str, judge: &str) -> Result<Reliability> {
+pub(super) async fn reliability(
+    pool: &PgPool,
+    task: &str,
+    criterion: &str,
+    judge: &str,
+) -> Result<Reliability> {
     super::fold(pool).await.or_internal()?;
     let mut conn = pool.acquire().await.or_internal()?;
     let major = newest(&mut conn, task, criterion, judge).await?;
@@ -72,10 +84,8 @@ fn point(label: &Labelled) -> Option<(f64, bool)> {
 fn bins(points: &[(f64, bool)]) -> Vec<ReliabilityBin> {
     (0..BINS)
         .filter_map(|bin| {
-            let inside: Vec<&(f64, bool)> = points
-                .iter()
-                .filter(|(p, _)| ((p * BINS as f64) as usize).min(BINS - 1) == bin)
-                .collect();
+            let inside: Vec<&(f64, bool)> =
+                points.iter().filter(|(p, _)| ((p * BINS as f64) as usize).min(BINS - 1) == bin).collect();
             if inside.is_empty() {
                 return None;
             }
