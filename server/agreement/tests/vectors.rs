@@ -491,3 +491,47 @@ fn mcnemar_s_test() {
     near(mcnemar::e_value(b, c), number(&v["beta_binomial_e_value"]), 1e-6, "e");
     assert_eq!(mcnemar::exact_p(0, 0), None);
 }
+
+/// Dawid and Skene 1979, table 1: 45 patients; observer 1 three times, then observers 2 to 5.
+const ANAESTHETIST: &str = "
+    1111111 3334334 1122122 2223121 2223222 2223322 1222111 3333433 2222223 2322223 4444444 2223343 1111111 2223212
+    1211111 1112111 1111111 1111111 2222221 2221322 2222222 2222221 2223222 2212222 1111111 1111111 2322222 1111111
+    1111111 1121121 1111111 3333233 1111111 2222222 2223232 4334343 2212232 2323233 3333432 1111111 1111111 1212111
+    2322222 1211111 2222222";
+
+#[test]
+fn dawid_and_skene_s_anaesthetist_data() {
+    let mut ratings = Vec::new();
+    for (item, row) in ANAESTHETIST.split_whitespace().enumerate() {
+        for (place, label) in row.bytes().enumerate() {
+            ratings.push(Rating { item, rater: place.saturating_sub(2), label: usize::from(label - b'1') });
+        }
+    }
+    let shape = Shape { items: 45, raters: 5, categories: 4 };
+    let v = &vectors()["dawid_skene_1979"];
+    let found = dawid_skene(&ratings, shape, Prior::NONE, &[]);
+    assert!(found.converged && !found.switched);
+    assert!(found.loglik.windows(2).all(|two| two[1] >= two[0] - 1e-9), "the likelihood never falls");
+    near(*found.loglik.last().unwrap(), number(&v["loglik"]), 1e-4, "ln likelihood");
+    for (found, expected) in found.priors.iter().zip(numbers(&v["priors"])) {
+        near(*found, expected, 1e-4, "prior");
+    }
+    for (row, expected) in found.confusion[0].iter().zip(list(&v["obs1"])) {
+        for (found, expected) in row.iter().zip(numbers(expected)) {
+            near(*found, expected, 1e-4, "observer 1");
+        }
+    }
+    for (item, expected) in list(&v["argmax"]).iter().enumerate() {
+        let best =
+            (0..4).max_by(|a, b| found.posterior[item][*a].total_cmp(&found.posterior[item][*b])).unwrap();
+        assert_eq!(best + 1, usize::try_from(whole(expected)).unwrap(), "patient {}", item + 1);
+    }
+    for (item, expected) in v["uncertain"].as_object().unwrap() {
+        let item: usize = item.parse().unwrap();
+        for (found, expected) in found.posterior[item - 1].iter().zip(numbers(expected)) {
+            near(*found, expected, 1e-3, "uncertain patient");
+        }
+    }
+    let pinned = dawid_skene(&ratings, shape, Prior::WEAK, &[(6, 1)]);
+    assert_eq!(pinned.posterior[6], [0.0, 1.0, 0.0, 0.0], "gold is gold");
+}

@@ -155,6 +155,20 @@ impl World {
         self.audit.certify(&self.lead, request).await.expect("an attempt").remove(0)
     }
 
+    /// The monitor of a certificate once it has read so many labels. The log is read up to the oldest transaction
+    /// of the cluster, which may be another test's.
+    async fn read_to_the_end(&self, certificate: Uuid, n: u64) -> concord_domain::DriftMonitor {
+        for _ in 0..200 {
+            let monitors = self.audit.monitors(&self.lead).await.expect("monitors");
+            let found = monitors.into_iter().find(|m| m.certificate == Some(certificate));
+            if let Some(found) = found.filter(|m| m.shown.n >= n) {
+                return found;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        panic!("the monitor has not read {n} labels within 10 s");
+    }
+
     async fn status(&self, id: Uuid) -> String {
         self.audit.certificates(&self.lead, Some(id)).await.expect("a certificate")[0].shown.status.clone()
     }
@@ -437,8 +451,7 @@ async fn a_drift_alarm_suspends_the_certificate_and_opens_an_investigation(pool:
         world.labels("ann", (from, from + 2), true).await;
         world.labels("ann", (from + 3, from + 3), false).await;
     }
-    let monitors = world.audit.monitors(&world.lead).await.expect("monitors");
-    let rang = monitors.iter().find(|m| m.certificate == Some(live.id)).expect("the certificate's monitor");
+    let rang = world.read_to_the_end(live.id, 80).await;
     assert_eq!((rang.shown.state.as_str(), rang.shown.n, rang.agreed), ("alarm", 80, 60));
     assert_eq!(rang.points.last().map(|point| point.0), Some(80));
     let replayed = rang.points.last().map(|point| point.1).expect("a point");
