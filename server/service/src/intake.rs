@@ -1,4 +1,4 @@
-//! Intake: users, items and behaviours from files and requests, streamed in constant memory.
+//! Intake: logs, and samples, labels and verdicts made elsewhere, from files and requests, streamed in constant memory.
 //!
 //! A thread reads lines into batches ([`batch`]); each batch is one COPY and one transaction
 //! ([`load`]). Rows that cannot be used are rejects with line and reason; only what makes the whole
@@ -11,6 +11,7 @@ mod csv;
 mod encoding;
 mod error;
 mod json;
+mod judged;
 mod lines;
 mod load;
 mod record;
@@ -28,7 +29,9 @@ pub use schema::schema;
 pub use source::{Source, open};
 pub use times::TimeUnit;
 
-use concord_domain::BehaviourKind;
+use crate::error::OrInternal;
+use concord_domain::{Actor, BehaviourKind};
+use concord_store::events;
 use serde::Serialize;
 use sqlx::{Connection, PgPool};
 use std::{
@@ -45,6 +48,19 @@ pub enum Kind {
     Items,
     /// What users did.
     Behaviours,
+    /// What a model wrote elsewhere.
+    Samples,
+    /// What people said of samples.
+    Labels,
+    /// What a judge said of samples.
+    Verdicts,
+}
+
+impl Kind {
+    /// Made elsewhere: samples, labels and verdicts.
+    fn is_judged(self) -> bool {
+        matches!(self, Self::Samples | Self::Labels | Self::Verdicts)
+    }
 }
 
 /// How it is written.
@@ -84,7 +100,10 @@ macro_rules! words {
         }
     };
 }
-words!(Kind: Users = "users", Items = "items", Behaviours = "behaviours");
+words!(
+    Kind: Users = "users", Items = "items", Behaviours = "behaviours", Samples = "samples", Labels = "labels",
+    Verdicts = "verdicts"
+);
 words!(Format: Jsonl = "jsonl", Csv = "csv", Recbole = "recbole", Taobao = "taobao");
 
 /// The choices of an import.
@@ -98,6 +117,8 @@ pub struct ImportOptions {
     pub behaviour: Option<BehaviourKind>,
     /// Ratings below are not reliable feedback.
     pub min_rating: f32,
+    /// Task of samples, labels and verdicts that do not say theirs.
+    pub task: Option<String>,
     /// What becomes of behaviours on items that the catalogue does not have.
     pub unknown_items: UnknownItems,
     /// Set to stop after the current batch.
@@ -113,6 +134,7 @@ impl ImportOptions {
             format,
             behaviour: None,
             min_rating: 4.0,
+            task: None,
             unknown_items: UnknownItems::Create,
             stop: Arc::default(),
         }
@@ -139,7 +161,7 @@ pub struct Progress {
 /// What an import did. `rows` = `new` + `duplicate` + `rejected`; a sequence counts as its behaviours.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ImportReport {
-    /// Users, items or behaviours read.
+    /// Users, items, behaviours, samples, labels or verdicts read.
     pub rows: u64,
     /// Rows that were not there before, or filled a row known by its key alone.
     pub new: u64,
@@ -162,6 +184,22 @@ pub struct ImportReport {
     /// Why it stopped before the end; what is counted is in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failed: Option<String>,
+}
+
+/// Notes in the log of events what an import did, and by whom.
+///
+/// # Errors
+/// The database's.
+pub async fn record(
+    pool: &PgPool,
+    actor: &Actor,
+    kind: Kind,
+    report: &ImportReport,
+) -> concord_domain::api::Result<()> {
+    let ImportReport { rows, new, duplicate, rejected, .. } = report;
+    let detail = serde_json::json!({"rows": rows, "new": new, "duplicate": duplicate, "rejected": rejected});
+    let mut conn = pool.acquire().await.or_internal()?;
+    events::append(&mut conn, Some(actor.account), "import", kind.as_str(), &detail).await.or_internal()
 }
 
 /// Imports everything the reader gives.

@@ -1,7 +1,8 @@
-//! `concord import users|items|behaviours FILE|-`: logs and catalogue in; rejects in a file beside.
+//! `concord import KIND FILE|-`: logs, catalogue, and samples, labels and verdicts made elsewhere in; rejects in a
+//! file beside.
 
 use super::{Outcome, Run};
-use crate::{cluster, compose};
+use crate::{cluster, compose, compose::operator};
 use anyhow::Result;
 use concord_domain::BehaviourKind;
 use concord_service::intake::{
@@ -20,7 +21,7 @@ use std::{
 /// What to import, and how it is written.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// users, items or behaviours.
+    /// users, items, behaviours, samples, labels or verdicts.
     kind: Kind,
     /// The file; `-` reads standard input.
     file: PathBuf,
@@ -33,6 +34,9 @@ pub struct Args {
     /// Ratings below are not reliable feedback.
     #[arg(long, default_value_t = 4.0, value_name = "RATING")]
     min_rating: f32,
+    /// Task of samples, labels and verdicts that do not say theirs.
+    #[arg(long, value_parser = task)]
+    task: Option<String>,
     /// Where rejects go [default: FILE.rejects.jsonl]; never over a file that is there.
     #[arg(long, value_name = "PATH")]
     rejects: Option<PathBuf>,
@@ -44,6 +48,11 @@ pub struct Args {
 fn behaviour(word: &str) -> Result<BehaviourKind, String> {
     BehaviourKind::parse(word)
         .ok_or_else(|| format!("it is one of {}", BehaviourKind::ALL.map(BehaviourKind::as_str).join(", ")))
+}
+
+fn task(word: &str) -> Result<String, String> {
+    let fits = (1..=64).contains(&word.chars().count()) && !word.chars().any(char::is_control);
+    if fits { Ok(word.to_owned()) } else { Err("1 to 64 characters".into()) }
 }
 
 fn unknown_items(word: &str) -> Result<UnknownItems, String> {
@@ -72,6 +81,7 @@ async fn import(run: &Run, args: &Args, source: Source, database: &cluster::Data
         behaviour: args.behaviour,
         min_rating: args.min_rating,
         unknown_items: args.unknown_items,
+        task: args.task.clone(),
         ..ImportOptions::new(args.kind, args.format)
     };
     let (stop, asked) = (Arc::clone(&options.stop), run.stop.clone());
@@ -87,6 +97,7 @@ async fn import(run: &Run, args: &Args, source: Source, database: &cluster::Data
     let report = intake::import(&pool, source, &options, &mut rejects, |p| meter.tell(p)).await;
     meter.finish();
     let report = report?;
+    intake::record(&pool, &operator(), args.kind, &report).await?;
     explain(&report, rejects.path());
     if run.json {
         println!("{}", serde_json::to_string(&report)?);

@@ -12,6 +12,7 @@ pub mod events;
 pub mod exports;
 pub mod generations;
 pub mod health;
+pub mod imported;
 pub mod items;
 pub mod jobs;
 pub mod overview;

@@ -8,6 +8,7 @@ use super::{
     encoding,
     error::{Bad, ImportError},
     json::Json,
+    judged,
     lines::{Line, Lines, MAX_LINE},
     record::{Draft, Reading, Record},
     rejects::{Reject, excerpt},
@@ -79,6 +80,13 @@ impl<R: BufRead> Reader<R> {
         let mut lines = Lines::new(reader);
         let rows = match options.format {
             Format::Jsonl => Rows::Json,
+            Format::Recbole | Format::Taobao if options.kind.is_judged() => {
+                return Err(ImportError::Mismatch {
+                    format: options.format.as_str(),
+                    kind: options.kind.as_str(),
+                    mend: "give them as jsonl or csv",
+                });
+            }
             Format::Taobao if options.kind != Kind::Behaviours => {
                 return Err(ImportError::Mismatch {
                     format: "taobao",
@@ -102,6 +110,7 @@ impl<R: BufRead> Reader<R> {
             min_rating: options.min_rating,
             must_say: options.format == Format::Jsonl,
             times: Times::new(jiff::Timestamp::now()),
+            task: options.task.clone(),
             row: 0,
             timed: 0,
             untimed: 0,
@@ -231,6 +240,9 @@ fn json(line: &str, reading: &mut Reading) -> Result<Record, Bad> {
     else {
         return Err(Bad::row("is not a JSON object"));
     };
+    if reading.kind.is_judged() {
+        return judged::record(fields, reading).map(Record::Judged);
+    }
     let mut draft = Draft::default();
     for (name, value) in fields {
         let column = match Column::named(reading.kind, &name) {

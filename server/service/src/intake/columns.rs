@@ -62,6 +62,7 @@ impl Column {
             (Kind::Items, "price") => Self::Price,
             (Kind::Items, "lang" | "language") => Self::Lang,
             (Kind::Items, _) => Self::Pair(name.to_owned()),
+            (Kind::Samples | Kind::Labels | Kind::Verdicts, _) => Self::Ignored(name.to_owned()),
         }
     }
 }
@@ -72,6 +73,31 @@ pub(super) fn wanted(kind: Kind) -> &'static str {
         Kind::Users => "user, and a column for each line of the profile",
         Kind::Items => "item, title; if known category, brand, price, lang, and a column for each attribute",
         Kind::Behaviours => "user, item or query; if known kind, at, position, rating",
+        Kind::Samples => "sample, text, task; if known context, user, item, parent, cluster, lang, generator",
+        Kind::Labels => {
+            "sample, task, criterion, rater, label; if known pass, phase, stream, pi, cluster, rubric, at"
+        }
+        Kind::Verdicts => {
+            "sample, task, criterion, judge; if known status, label, pass, p_pass, logits, rationale, cluster, at"
+        }
+    }
+}
+
+/// Refuses a header of samples, labels or verdicts without their key, or with a column twice. The task may be
+/// given for the whole file.
+pub(super) fn check_judged(kind: Kind, names: &[String], found: &str) -> Result<(), ImportError> {
+    let refuse = |why: String| Err(ImportError::Columns { why, found: shorten(found), wanted: wanted(kind) });
+    let needed: &[&str] = match kind {
+        Kind::Samples => &["sample", "text"],
+        Kind::Labels => &["sample", "criterion", "rater", "label"],
+        _ => &["sample", "criterion", "judge"],
+    };
+    if let Some(missing) = needed.iter().find(|name| !names.iter().any(|known| known == *name)) {
+        return refuse(format!("the column {missing} is missing"));
+    }
+    match names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)) {
+        Some((_, name)) => refuse(format!("the column {name} is there twice")),
+        None => Ok(()),
     }
 }
 
@@ -87,6 +113,8 @@ pub(super) fn check(kind: Kind, columns: &[Column], found: &str) -> Result<(), I
             let thing = has(&Column::Item) || has(&Column::Query) || has(&Column::Items);
             (!thing).then_some("neither item nor query")
         }
+        // Checked by their names as written.
+        Kind::Samples | Kind::Labels | Kind::Verdicts => None,
     };
     let twice = columns
         .iter()

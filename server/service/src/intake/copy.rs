@@ -43,6 +43,10 @@ impl CopyRows {
                 self.text(kind.as_str());
                 self.text(items);
             }
+            Record::Judged(body) => {
+                self.row(2, line);
+                self.json(body);
+            }
         }
     }
 

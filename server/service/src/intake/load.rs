@@ -10,6 +10,7 @@ use super::{
 use concord_store::{
     StoreError,
     behaviours::{self, Merged, UnknownItems},
+    imported::{self, What},
     items, users,
 };
 use sqlx::{Connection, PgConnection};
@@ -45,6 +46,7 @@ impl<S: RejectSink, P: Fn(Progress)> Loader<'_, S, P> {
             Kind::Users => users::stage(&mut self.conn).await?,
             Kind::Items => items::stage(&mut self.conn).await?,
             Kind::Behaviours => behaviours::stage(&mut self.conn).await?,
+            Kind::Samples | Kind::Labels | Kind::Verdicts => imported::stage(&mut self.conn).await?,
         }
         let mut staged = false;
         loop {
@@ -61,6 +63,9 @@ impl<S: RejectSink, P: Fn(Progress)> Loader<'_, S, P> {
                 Some(Message::End(reading, notes)) => {
                     if staged {
                         self.sequences().await?;
+                    }
+                    if self.options.kind.is_judged() {
+                        imported::finish(&mut self.conn).await?;
                     }
                     self.notes(&reading, notes);
                     return Ok(());
@@ -174,6 +179,15 @@ impl<S: RejectSink, P: Fn(Progress)> Loader<'_, S, P> {
             (Work::Rows(rows), Kind::Behaviours) => {
                 (0, behaviours::merge(&mut tx, rows, unknown).await?.into())
             }
+            (Work::Rows(rows), Kind::Samples) => {
+                (0, imported::merge(&mut tx, What::Samples, rows).await?.into())
+            }
+            (Work::Rows(rows), Kind::Labels) => {
+                (0, imported::merge(&mut tx, What::Labels, rows).await?.into())
+            }
+            (Work::Rows(rows), Kind::Verdicts) => {
+                (0, imported::merge(&mut tx, What::Verdicts, rows).await?.into())
+            }
         };
         tx.commit().await?;
         Ok(done)
@@ -218,6 +232,12 @@ impl From<Merged> for Outcome {
             unknown_first: merged.unknown_first,
             rejected: merged.rejected.into_iter().map(why).collect(),
         }
+    }
+}
+
+impl From<imported::Merged> for Outcome {
+    fn from(merged: imported::Merged) -> Self {
+        Self { new: merged.new, rejected: merged.rejected, ..Self::default() }
     }
 }
 

@@ -19,6 +19,8 @@ pub(super) enum Record {
         items: String,
         events: u64,
     },
+    /// A sample, label or verdict, checked.
+    Judged(serde_json::Value),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -58,6 +60,8 @@ pub(super) struct Reading {
     pub(super) must_say: bool,
     pub(super) times: Times,
     /// Rows read, from 1: the order where there are no times.
+    /// Task of rows that name none.
+    pub(super) task: Option<String>,
     pub(super) row: u64,
     pub(super) timed: u64,
     pub(super) untimed: u64,
@@ -151,7 +155,7 @@ impl Draft {
             Kind::Users => Ok(Record::User { key: needed("user", self.user)?, profile: self.pairs }),
             Kind::Items => self.item(),
             Kind::Behaviours if self.items.is_some() => self.sequence(reading),
-            Kind::Behaviours => self.event(reading),
+            Kind::Behaviours | Kind::Samples | Kind::Labels | Kind::Verdicts => self.event(reading),
         }
     }
 

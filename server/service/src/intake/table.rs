@@ -5,6 +5,7 @@ use super::{
     columns::{self, Column},
     error::{Bad, ImportError},
     json::Json,
+    judged,
     record::{Draft, Reading, Record},
 };
 
@@ -21,20 +22,33 @@ enum Cell {
 #[derive(Debug)]
 pub(super) struct Table {
     columns: Vec<(Column, Cell)>,
+    /// Names as written, where rows are samples, labels or verdicts.
+    names: Vec<String>,
 }
 
 impl Table {
     /// Taobao's UserBehavior.csv: user, item, category, behaviour, time.
     pub(super) fn taobao() -> Self {
         let columns = [Column::User, Column::Item, Column::Category, Column::Did, Column::At];
-        Self { columns: columns.map(|column| (column, Cell::Token)).to_vec() }
+        Self { columns: columns.map(|column| (column, Cell::Token)).to_vec(), names: Vec::new() }
     }
 
     /// From a CSV header.
     pub(super) fn csv(kind: Kind, names: &[String], header: &str) -> Result<Self, ImportError> {
         let columns: Vec<Column> = names.iter().map(|name| Column::named(kind, name)).collect();
+        if kind.is_judged() {
+            let names: Vec<String> = names.iter().map(|name| name.trim().to_ascii_lowercase()).collect();
+            columns::check_judged(kind, &names, header)?;
+            return Ok(Self {
+                columns: columns.into_iter().map(|column| (column, Cell::Token)).collect(),
+                names,
+            });
+        }
         columns::check(kind, &columns, header)?;
-        Ok(Self { columns: columns.into_iter().map(|column| (column, Cell::Token)).collect() })
+        Ok(Self {
+            columns: columns.into_iter().map(|column| (column, Cell::Token)).collect(),
+            names: Vec::new(),
+        })
     }
 
     /// From a RecBole header: `name:type` a column, separated by tabs.
@@ -48,7 +62,7 @@ impl Table {
                     let wanted = match kind {
                         Kind::Users => "user_id:token<tab>age:token",
                         Kind::Items => "item_id:token<tab>title:token_seq",
-                        Kind::Behaviours => "user_id:token<tab>item_id:token<tab>timestamp:float",
+                        _ => "user_id:token<tab>item_id:token<tab>timestamp:float",
                     };
                     return Err(ImportError::Untyped { found: columns::shorten(header), wanted });
                 }
@@ -57,7 +71,7 @@ impl Table {
         }
         let meanings: Vec<Column> = columns.iter().map(|(column, _)| column.clone()).collect();
         columns::check(kind, &meanings, header)?;
-        Ok(Self { columns })
+        Ok(Self { columns, names: Vec::new() })
     }
 
     /// Whether a column holds sequences of items.
@@ -74,6 +88,11 @@ impl Table {
         if cells.len() != self.columns.len() {
             let (found, wanted) = (cells.len(), self.columns.len());
             return Err(Bad::row(format!("has {found} columns; the file has {wanted}")));
+        }
+        if reading.kind.is_judged() {
+            let cells = cells.map(|cell| Json::Text(cell.to_owned()));
+            let values = self.names.iter().cloned().zip(cells).collect();
+            return judged::record(values, reading).map(Record::Judged);
         }
         let mut draft = Draft::default();
         for ((column, cell), text) in self.columns.iter().zip(cells) {

@@ -36,6 +36,8 @@ pub(super) struct ImportQuery {
     kind: Option<String>,
     /// Ratings below are not reliable feedback; 4 if not given.
     min_rating: Option<f32>,
+    /// Task of samples, labels and verdicts that do not say theirs.
+    task: Option<String>,
 }
 
 /// What an import did.
@@ -62,11 +64,14 @@ pub(super) struct RejectedRow {
     line: u64,
     /// What is wrong with it.
     reason: String,
+    /// The field at fault, where one is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
 }
 
-/// Imports users, items or behaviours; the same rows again change nothing.
+/// Imports users, items, behaviours, samples, labels or verdicts; the same rows again change nothing.
 #[utoipa::path(post, path = "/import/{kind}", tag = "import",
-    params(("kind" = String, Path, description = "`users`, `items` or `behaviours`"), ImportQuery),
+    params(("kind" = String, Path, description = "`users`, `items`, `behaviours`, `samples`, `labels` or `verdicts`"), ImportQuery),
     request_body(content = String, content_type = "application/x-ndjson"),
     responses((status = 200, body = ImportResponse), (status = 403, body = Problem), (status = 422, body = Problem)))]
 pub(super) async fn import(
@@ -82,6 +87,7 @@ pub(super) async fn import(
     let mut rejects = First::default();
     let report =
         intake::import(&state.pool, reader, &options, &mut rejects, |_| {}).await.map_err(problem)?;
+    intake::record(&state.pool, &actor, options.kind, &report).await?;
     if let Some(why) = &report.failed {
         let counts = format!("{} new and {} duplicate rows are in", report.new, report.duplicate);
         return Err(Error::conflict("import_stopped", format!("{why}; {counts}, send the same again")).into());
@@ -98,6 +104,12 @@ fn options(kind: &str, query: ImportQuery) -> Result<ImportOptions, Error> {
         let kind = BehaviourKind::parse(&word);
         options.behaviour = Some(kind.ok_or_else(|| Error::invalid("kind", "not a kind of behaviour"))?);
     }
+    if let Some(task) = query.task {
+        if task.is_empty() || task.chars().count() > 64 || task.chars().any(char::is_control) {
+            return Err(Error::invalid("task", "1 to 64 characters"));
+        }
+        options.task = Some(task);
+    }
     if let Some(rating) = query.min_rating {
         options.min_rating = rating;
     }
@@ -111,7 +123,11 @@ struct First(Vec<RejectedRow>);
 impl RejectSink for First {
     fn put(&mut self, reject: &Reject) -> std::io::Result<()> {
         if self.0.len() < REJECTS {
-            self.0.push(RejectedRow { line: reject.line, reason: reject.reason.clone() });
+            self.0.push(RejectedRow {
+                line: reject.line,
+                reason: reject.reason.clone(),
+                field: reject.field.clone(),
+            });
         }
         Ok(())
     }
