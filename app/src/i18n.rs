@@ -1,5 +1,7 @@
 //! The words of the pages, English and Simplified Chinese side by side, a table an area.
 
+#[cfg(feature = "ssr")]
+pub(crate) mod audit;
 pub(crate) mod common;
 pub(crate) mod pages;
 pub(crate) mod review;

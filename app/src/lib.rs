@@ -7,6 +7,10 @@
 #![recursion_limit = "256"]
 #![expect(unreachable_pub, reason = "the component macro makes its functions pub wherever they are")]
 
+#[cfg(feature = "ssr")]
+pub mod audit;
+#[cfg(feature = "ssr")]
+pub mod document;
 mod error;
 mod i18n;
 mod pages;

@@ -5,6 +5,7 @@
 //! not on the list in [`access`] needs an actor.
 
 mod access;
+mod audit;
 mod extract;
 mod headers;
 mod health;
@@ -52,6 +53,7 @@ pub fn router(state: HttpState) -> Router {
     let (api, document) = v1::routes();
     let bounded = Router::new()
         .merge(pages::routes(&state))
+        .merge(audit::routes())
         .nest("/api/v1", api)
         .route("/api/v1/openapi.json", v1::openapi::serve(document))
         .route("/healthz", get(health::alive))

@@ -10,6 +10,7 @@ texts! {
     REVIEW "Review" "评审";
     SAMPLES "Samples" "样本";
     EXPORTS "Exports" "导出";
+    AUDIT "Audit" "审计";
     SIGN_IN "Sign in" "登录";
     SIGN_OUT "Sign out" "退出登录";
     ACCOUNT "Account" "账户";

@@ -1,6 +1,6 @@
 //! The header: where one can go by role, the account, language and theme. All plain links and forms.
 
-use crate::i18n::common as w;
+use crate::i18n::{Text, common as w};
 use crate::rpc::account::{SetLang, SetTheme, SignOut};
 use crate::session::{Theme, Viewer, use_viewer, use_words};
 use concord_domain::{Actor, Capability, Lang, Role};
@@ -14,14 +14,16 @@ pub(crate) fn Header() -> impl IntoView {
     let t = use_words();
     let viewer = use_viewer();
     let links = viewer.actor.is_some().then(|| {
+        let audit = viewer.can(Capability::ReadAll).then(|| nav_link("/audit", w::AUDIT, "nav-audit", true));
+        let exports =
+            viewer.can(Capability::Export).then(|| nav_link("/exports", w::EXPORTS, "nav-exports", false));
         view! {
             <nav class="main-nav" aria-label=t(w::MAIN_NAV)>
-                <A href="/" exact=true attr:data-testid="nav-home">{t(w::HOME)}</A>
-                <A href="/review" attr:data-testid="nav-review">{t(w::REVIEW)}</A>
-                <A href="/samples" attr:data-testid="nav-samples">{t(w::SAMPLES)}</A>
-                {viewer.can(Capability::Export).then(|| view! {
-                    <A href="/exports" attr:data-testid="nav-exports">{t(w::EXPORTS)}</A>
-                })}
+                {nav_link("/", w::HOME, "nav-home", false)}
+                {nav_link("/review", w::REVIEW, "nav-review", false)}
+                {nav_link("/samples", w::SAMPLES, "nav-samples", false)}
+                {audit}
+                {exports}
             </nav>
         }
     });
@@ -38,6 +40,22 @@ pub(crate) fn Header() -> impl IntoView {
         </header>
     }
     .into_any()
+}
+
+/// A link of the navigation. Documents have no router, and the application's router does not know documents:
+/// between the two a link is a plain one.
+fn nav_link(href: &'static str, words: Text, testid: &'static str, document: bool) -> AnyView {
+    let words = use_words()(words);
+    #[cfg(feature = "ssr")]
+    if let Some(place) = use_context::<crate::document::Place>() {
+        let current = (document && place.0.starts_with(href)).then_some("page");
+        return view! { <a href=href aria-current=current data-testid=testid>{words}</a> }.into_any();
+    }
+    if document {
+        return view! { <a href=href rel="external" data-testid=testid>{words}</a> }.into_any();
+    }
+    let exact = href == "/";
+    view! { <A href=href exact=exact attr:data-testid=testid>{words}</A> }.into_any()
 }
 
 #[component]

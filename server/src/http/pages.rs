@@ -1,7 +1,7 @@
 //! Pages and server functions: leptos renders, and gets the use cases, the actor and the language of the
 //! request as contexts.
 
-mod language;
+pub(super) mod language;
 
 use super::HttpState;
 use super::headers::content_security_policy;

@@ -6,7 +6,7 @@ use axum::http::header::ACCEPT_LANGUAGE;
 use concord_domain::Lang;
 
 /// From the cookie `lang`, else the first of our languages in `Accept-Language`, else English.
-pub(super) fn of(headers: &HeaderMap) -> Lang {
+pub(in crate::http) fn of(headers: &HeaderMap) -> Lang {
     if let Some(word) = cookie(headers, "lang") {
         return Lang::parse(word);
     }

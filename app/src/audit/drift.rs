@@ -1,0 +1,132 @@
+//! `/audit/drift` and `/audit/investigations/…`: is a judge getting worse, and what is done about it.
+
+use super::certificates::attempts;
+use super::{address, chart, natural, tabs};
+use crate::document::Reader;
+use crate::i18n::{audit as w, common, moment};
+use concord_domain::{DriftMonitor, Investigation};
+use leptos::prelude::*;
+
+/// The page of all monitors.
+#[must_use]
+pub fn drift(reader: &Reader, monitors: &[DriftMonitor], investigations: &[Investigation]) -> String {
+    let (t, lang) = (reader.words(), reader.lang());
+    reader.render(t(w::MONITORS), || {
+        let opened = investigations.iter().map(|it| {
+            let state = t(if it.closed_at.is_some() { w::CLOSED } else { w::OPEN });
+            let verdict = if it.monitor.shown.verdict == "pass" { common::PASS } else { common::FAIL };
+            view! {
+                <tr><th scope="row"><a href=format!("/audit/investigations/{}", it.id)>
+                    {w::criterion(lang, &it.monitor.criterion)} " · " {verdict.get(lang)}</a></th>
+                    <td>{state}</td><td>{moment(lang, it.opened_at)}</td></tr>
+            }
+        });
+        let opened = if investigations.is_empty() {
+            view! { <p class="quiet">{t(w::NO_INVESTIGATIONS)}</p> }.into_any()
+        } else {
+            view! { <table><tbody>{opened.collect_view()}</tbody></table> }.into_any()
+        };
+        view! {
+            <div class="page">
+                <div class="page-top"><h1>{t(w::MONITORS)}</h1>{tabs(reader, "/audit/drift")}</div>
+                <p class="quiet">{t(w::MONITOR_HINT)}</p>
+                <section class="card"><h2>{t(w::INVESTIGATIONS)}</h2>{opened}</section>
+                {monitors.iter().map(|it| monitor(reader, it)).collect_view()}
+            </div>
+        }
+        .into_any()
+    })
+}
+
+/// A monitor: its state in words, the statistic against the alarm line, the band, and the numbers.
+fn monitor(reader: &Reader, of: &DriftMonitor) -> AnyView {
+    let (t, lang) = (reader.words(), reader.lang());
+    let verdict = if of.shown.verdict == "pass" { common::PASS } else { common::FAIL };
+    let name = format!("{} · {}", w::criterion(lang, &of.criterion), verdict.get(lang));
+    let state = w::state(lang, &of.shown.state);
+    let class = if of.shown.state == "ok" { "state" } else { "state bad" };
+    let interval = of.ci.map(|(low, high)| format!("{low:.2}–{high:.2}"));
+    let said = match interval {
+        None => t(w::NO_LABELS_YET).to_owned(),
+        Some(interval) => format!(
+            "{}: {} / {} ({interval}), p₀ = {:.2}, e-SR = {:.1}, {} {:.0}",
+            t(w::AGREEMENT),
+            natural(of.agreed),
+            natural(of.shown.n),
+            of.shown.p0,
+            of.shown.statistic,
+            t(w::ALARM_LINE),
+            of.shown.alarm_at
+        ),
+    };
+    let charts = (!of.points.is_empty()).then(|| {
+        let title = format!("{name}: {state}, {said}");
+        view! { {chart::statistic(of, title.clone(), t(w::ALARM_LINE))}{chart::band(of, title)} }
+    });
+    let rows = of.points.iter().map(|(n, statistic, low, high)| {
+        view! { <tr><td class="number">{natural(*n)}</td><td class="number">{format!("{statistic:.3}")}</td>
+        <td class="number">{format!("{low:.3}–{high:.3}")}</td></tr> }
+    });
+    let data = (!of.points.is_empty()).then(|| {
+        view! {
+            <details><summary>{t(w::DATA)}</summary><div class="table-frame" tabindex="0"><table class="compact">
+                <thead><tr><th scope="col" class="number">"n"</th><th scope="col" class="number">{t(w::STATISTIC)}</th>
+                    <th scope="col" class="number">{t(w::AGREEMENT)}</th></tr></thead>
+                <tbody>{rows.collect_view()}</tbody></table></div></details>
+        }
+    });
+    let investigation = of.investigation.map(|id| {
+        view! { <p><a href=format!("/audit/investigations/{id}")>{t(w::INVESTIGATION)}</a></p> }
+    });
+    view! {
+        <section class="card" data-testid="monitor">
+            <h2><a href=address("card", &of.task, &of.criterion, &of.judge)>{name}</a> " "
+                <span class=class data-testid="monitor-state">{state}</span></h2>
+            <p class="quiet small">{common::task(lang, &of.task)} " · " {of.judge.clone()}</p>
+            <p>{said}</p>
+            {charts}{data}{investigation}
+        </section>
+    }
+    .into_any()
+}
+
+/// The page of an investigation: what rang, what it suspended, and the plan.
+#[must_use]
+pub fn investigation(reader: &Reader, of: &Investigation) -> String {
+    let (t, lang) = (reader.words(), reader.lang());
+    reader.render(t(w::INVESTIGATION), || {
+        let plan = [
+            ("relabel", w::STEP_RELABEL),
+            ("recalibrate", w::STEP_RECALIBRATE),
+            ("certify", w::STEP_CERTIFY),
+            ("close", w::STEP_CLOSE),
+        ]
+        .map(|(step, words)| {
+            let done = of.steps.iter().filter(|it| it.step == step).map(|it| {
+                view! { <li>{it.note.clone()} <span class="quiet small">" · " {it.by.clone()} " · " {moment(lang, it.at)}</span></li> }
+            });
+            let done = done.collect_view();
+            let form = of.closed_at.is_none().then(|| {
+                view! {
+                    <form method="post" action=format!("/audit/investigations/{}", of.id) class="inline-form">
+                        <input type="hidden" name="step" value=step/>
+                        <label class="field"><span>{t(w::NOTE)}</span><input type="text" name="note" required maxlength="2000"/></label>
+                        <button>{t(w::NOTE_STEP)}</button>
+                    </form>
+                }
+            });
+            view! { <li><b>{t(words)}</b><ul>{done}</ul>{form}</li> }
+        });
+        let state = t(if of.closed_at.is_some() { w::CLOSED } else { w::OPEN });
+        view! {
+            <div class="page">
+                <div class="page-top"><h1>{t(w::INVESTIGATION)} " · " <span class="quiet">{state}</span></h1>{tabs(reader, "/audit/drift")}</div>
+                <p>{moment(lang, of.opened_at)}</p>
+                {monitor(reader, &of.monitor)}
+                {of.certificate.as_ref().map(|it| view! { <section class="card">{attempts(reader, std::slice::from_ref(it))}</section> })}
+                <section class="card"><h2>{t(w::PLAN)}</h2><ol class="plan stack">{plan.collect_view()}</ol></section>
+            </div>
+        }
+        .into_any()
+    })
+}
