@@ -46,7 +46,7 @@ impl Reader {
             Lang::Zh => "zh-CN",
         };
         let theme = (self.viewer.theme != Theme::System).then(|| self.viewer.theme.as_str());
-        let title = format!("{title} · Concord");
+        let title = escaped(&format!("{title} · Concord"));
         Owner::new().with(|| {
             provide_context(self.viewer.clone());
             provide_context(Place(self.path.clone()));
@@ -58,7 +58,7 @@ impl Reader {
                         <meta charset="utf-8"/>
                         <meta name="viewport" content="width=device-width, initial-scale=1"/>
                         <meta name="color-scheme" content="light dark"/>
-                        <title>{title}</title>
+                        <title inner_html=title></title>
                         <link rel="stylesheet" href="/pkg/concord.css"/>
                         <link rel="icon" type="image/svg+xml" href="/favicon.svg"/>
                     </head>
@@ -71,6 +71,11 @@ impl Reader {
             .to_html()
         })
     }
+}
+
+/// Text inside a title: put there as it is, because leptos would mark its end with a comment.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 /// What a refused or failed use case looks like.
@@ -89,4 +94,27 @@ pub fn error(reader: &Reader, error: &Error) -> String {
         }
         .into_any()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use concord_domain::{AccountId, AuditFilter, AuditReport, Role};
+
+    #[test]
+    fn what_models_and_logs_say_is_never_markup() {
+        let actor = Actor { account: AccountId(uuid::Uuid::nil()), email: "<b>@x".into(), role: Role::Lead };
+        let reader = Reader::new(actor, Lang::En, Some("dark"), "/audit");
+        let filter =
+            AuditFilter { task: Some("\"><script>alert(1)</script>".into()), ..AuditFilter::default() };
+        let report = AuditReport { schema: String::new(), cards: Vec::new() };
+        let html = crate::audit::overview(&reader, &report, &filter);
+        assert!(
+            !html.contains("<script") && !html.contains("<b>@x") && html.contains("data-theme=\"dark\""),
+            "{html}"
+        );
+        assert!(html.contains("<title>Audit · Concord</title>"), "{html}");
+        let html = reader.render("</title><img>", || ().into_any());
+        assert!(!html.contains("<img>"), "{html}");
+    }
 }

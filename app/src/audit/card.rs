@@ -221,7 +221,10 @@ fn pairs(reader: &Reader, pairs: &[JudgePair]) -> AnyView {
         return ().into_any();
     }
     let rows = pairs.iter().map(|pair| {
-        let p = pair.p.map_or_else(|| t(w::NOT_ESTIMABLE).to_owned(), |p| format!("{p:.4}"));
+        let p = pair.p.map_or_else(
+            || t(w::NOT_ESTIMABLE).to_owned(),
+            |p| if p < 1e-4 { "< 0.0001".to_owned() } else { format!("{p:.4}") },
+        );
         view! {
             <tr><th scope="row">{pair.a.clone()} " / " {pair.b.clone()}</th>
                 <td class="number">{natural(pair.both)}</td><td class="number">{natural(pair.only_a)}</td>

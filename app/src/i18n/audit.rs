@@ -42,7 +42,7 @@ texts! {
     PASS_RATE "Pass rate" "通过率";
     BY_JUDGE "by the judge alone" "仅按评审模型";
     BY_PEOPLE "by people alone" "仅按人工";
-    CORRECTED "corrected by labels" "经标注校正";
+    CORRECTED "Pass rate, corrected" "通过率（经标注校正）";
     DRIFT "Drift" "漂移";
     CERTIFICATES "Certificates" "证书";
     NOT_ESTIMABLE "not estimable" "无法估计";

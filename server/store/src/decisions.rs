@@ -209,7 +209,7 @@ pub type SliceRow = (String, String, [i64; 4]);
 pub async fn slices(conn: &mut PgConnection, of: Of<'_>) -> Result<Vec<SliceRow>> {
     let rows = sqlx::query(
         "with cell as (
-            select s.lang, coalesce(g.model || ' ' || g.prompts, 'imported') generator, i.category[1] category, r.raters, r.votes,
+            select s.lang, coalesce(g.model || ' ' || g.prompts, s.generator, 'imported') generator, i.category[1] category, r.raters, r.votes,
                    v.pass judge, r.pass human
             from audit_references r
             join samples s on s.id = r.sample_id

@@ -206,7 +206,7 @@ impl Attempt<'_> {
         let mut tx = self.pool.begin().await.or_internal()?;
         certificates::finish(&mut tx, planned.id, &outcome).await.or_internal()?;
         if let Some(found) = selection.and_then(|selection| selection.certified) {
-            let sure: Vec<f64> = calibration.iter().map(|label| confidence(label)).collect();
+            let sure: Vec<f64> = calibration.iter().map(confidence).collect();
             let covered = if planned.unlabelled.is_empty() { &sure } else { &planned.unlabelled };
             let new = NewCertificate {
                 id: planned.id,

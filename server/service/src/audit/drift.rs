@@ -20,7 +20,7 @@ const P0: f64 = 0.9;
 /// Bets; those of 1/(1 − p0) or more are left out. With them a fall from .93 to .80 takes a median of 55 labels.
 const BETS: [f64; 4] = [0.5, 1.0, 2.0, 4.0];
 /// Points of a chart.
-const POINTS: usize = 240;
+const POINTS: usize = 120;
 
 fn bets(p0: f64) -> Vec<f64> {
     BETS.iter().copied().filter(|bet| *bet < 1.0 / (1.0 - p0)).collect()
