@@ -12,8 +12,10 @@ use concord_domain::{
     Actor, Capability, Error, Generation, GenerationId, GenerationRequest, Job, JobId, Overview, Role,
 };
 use concord_service::accounts::AccountsService;
+use concord_service::audit::AuditService;
 use concord_service::exports::ExportsService;
 use concord_service::review::ReviewService;
+use concord_service::rubrics::RubricsService;
 use concord_service::samples::SamplesService;
 use leptos::config::LeptosOptions;
 use serde_json::{Value, json};
@@ -64,6 +66,8 @@ impl App {
             review: Arc::new(ReviewService::new(pool.clone())),
             samples: Arc::new(SamplesService::new(pool.clone())),
             work: Arc::new(NoModels),
+            audit: Arc::new(AuditService::new(pool.clone())),
+            rubrics: Arc::new(RubricsService::new(pool.clone())),
             exports: Arc::new(ExportsService::new(pool.clone(), std::env::temp_dir())),
         };
         let leptos_options = LeptosOptions::builder().output_name("concord").build();
