@@ -2,6 +2,7 @@
 
 mod account;
 mod audit;
+mod audit_log;
 mod compress;
 mod demo;
 mod doctor;
@@ -44,6 +45,8 @@ pub enum Command {
     Judge(judge::Args),
     /// Say how judges compare with people.
     Audit(audit::Args),
+    /// Verify the audit log.
+    AuditLog(audit_log::Args),
     /// Write what people agree on as training files.
     Export(export::Args),
     /// Add, list and change accounts.
@@ -103,6 +106,7 @@ pub fn run(cli: Cli, config: Config) -> Result<Outcome> {
             Command::Generate(args) => generate::run(&run, args).await,
             Command::Judge(args) => judge::run(&run, args).await,
             Command::Audit(args) => audit::run(&run, args).await,
+            Command::AuditLog(args) => audit_log::run(&run, args).await,
             Command::Export(args) => export::run(&run, args).await,
             Command::Account(args) => account::run(&run, args).await,
             Command::Migrate => migrate::run(&run).await,

@@ -6,6 +6,7 @@ use crate::http::{self, HttpState};
 use anyhow::{Context, Result};
 use concord_domain::api::UseCases;
 use concord_domain::{Error, GenerationRequest};
+use concord_service::audit_log;
 use concord_service::demo::{self, World};
 use concord_service::jobs::{LIGHT_KINDS, MODEL_KINDS};
 use concord_store::{generations, overview};
@@ -62,7 +63,7 @@ pub(super) async fn run(run: &Run, args: Args) -> Result<Outcome> {
     .await
 }
 
-/// One loop for model work, as many as set, and one for work that needs none.
+/// One loop for model work, as many as set, one for work that needs none, and one that seals the audit log.
 pub(super) fn start_workers(run: &Run, concord: &Concord, stop: &watch::Receiver<bool>) -> JoinSet<()> {
     let mut loops = JoinSet::new();
     for _ in 0..run.config.workers {
@@ -70,7 +71,9 @@ pub(super) fn start_workers(run: &Run, concord: &Concord, stop: &watch::Receiver
         loops.spawn(async move { worker.run(&MODEL_KINDS, stop).await });
     }
     let (worker, stop) = (concord.worker.clone(), stop.clone());
+    let sealing = audit_log::keep_sealed(concord.pool.clone(), stop.clone());
     loops.spawn(async move { worker.run(&LIGHT_KINDS, stop).await });
+    loops.spawn(sealing);
     loops
 }
 

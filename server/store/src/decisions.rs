@@ -148,9 +148,7 @@ pub async fn any_imported(conn: &mut PgConnection, of: Of<'_>) -> Result<bool> {
 /// # Errors
 /// The database's.
 pub async fn settled(conn: &mut PgConnection) -> Result<i64> {
-    Ok(sqlx::query_scalar("select pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
-        .fetch_one(conn)
-        .await?)
+    Ok(sqlx::query_scalar("select concord_log_horizon()::text::bigint").fetch_one(conn).await?)
 }
 
 /// A page of decisions, the surest verdicts first.

@@ -3,6 +3,7 @@
 
 pub mod accounts;
 pub mod audit;
+pub mod audit_log;
 pub mod behaviours;
 pub mod certificates;
 pub mod decisions;
@@ -32,3 +33,11 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 
 /// The schema, embedded.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
+
+/// A transaction that reads one state of the whole database, whatever others write meanwhile.
+///
+/// # Errors
+/// The database's.
+pub async fn snapshot(pool: &sqlx::PgPool) -> Result<sqlx::Transaction<'static, sqlx::Postgres>> {
+    Ok(pool.begin_with("begin isolation level repeatable read read only").await?)
+}

@@ -452,7 +452,7 @@ pub async fn label_log(
     let rows = sqlx::query(
         "select l.*, s.key as sample_key, coalesce(a.email, l.rater) as rater_name
          from labels l join samples s on s.id = l.sample_id left join accounts a on a.id::text = l.rater
-         where l.seq > $2 and ($1::text is null or l.task = $1) and l.tx < pg_snapshot_xmin(pg_current_snapshot())
+         where l.seq > $2 and ($1::text is null or l.task = $1) and l.tx < concord_log_horizon()
          order by l.seq limit $3",
     )
     .bind(task)
