@@ -15,6 +15,7 @@ use concord_service::items::ItemIndex;
 use concord_service::jobs::Worker;
 use concord_service::judging::Judge;
 use concord_service::models::Models;
+use concord_service::programmes::ProgrammesService;
 use concord_service::review::ReviewService;
 use concord_service::rubrics::RubricsService;
 use concord_service::samples::SamplesService;
@@ -53,6 +54,7 @@ pub async fn compose(config: &Config, database: &Database) -> Result<Concord> {
     let use_cases = api::UseCases {
         accounts: accounts.clone(),
         review: Arc::new(ReviewService::new(pool.clone())),
+        programmes: Arc::new(ProgrammesService::new(pool.clone())),
         samples: Arc::new(SamplesService::new(pool.clone())),
         work: Arc::new(WorkService::new(pool.clone(), models.clone())),
         audit: Arc::new(AuditService::new(pool.clone())),

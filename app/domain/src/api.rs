@@ -60,6 +60,19 @@ pub trait Review: Send + Sync {
     async fn set_programme(&self, actor: &Actor, task: &str, programme: Programme) -> Result<Programme>;
 }
 
+/// The review programme beside the queue: gold questions, and how people do on them.
+#[async_trait]
+pub trait Programmes: Send + Sync {
+    /// Marks a sample as a gold question with its right answers, or gives it others (leads).
+    async fn set_gold(&self, actor: &Actor, sample: SampleId, request: GoldRequest) -> Result<GoldQuestion>;
+    /// Serves it no longer; what was answered stays.
+    async fn retire_gold(&self, actor: &Actor, sample: SampleId) -> Result<()>;
+    /// Gold questions of a task, or of all, newest first.
+    async fn gold(&self, actor: &Actor, task: Option<&str>) -> Result<Vec<GoldQuestion>>;
+    /// Everybody's record on gold questions and repeats.
+    async fn records(&self, actor: &Actor) -> Result<Vec<RaterRecord>>;
+}
+
 /// Looking at samples.
 #[async_trait]
 pub trait Samples: Send + Sync {
@@ -153,6 +166,8 @@ pub struct UseCases {
     pub accounts: std::sync::Arc<dyn Accounts>,
     /// Review.
     pub review: std::sync::Arc<dyn Review>,
+    /// Gold questions and people's records.
+    pub programmes: std::sync::Arc<dyn Programmes>,
     /// Samples.
     pub samples: std::sync::Arc<dyn Samples>,
     /// Generation and jobs.

@@ -3,7 +3,8 @@
 use crate::{AssignmentId, LabelId, Rubric, Sample, SampleId};
 use serde::{Deserialize, Serialize};
 
-/// A lease of one sample to one annotator. Says nothing of stream, half, judge or other people.
+/// A lease of one sample to one annotator. Says nothing of stream, half, judge or other people, but that a lead
+/// wants some samples of the train half labelled with the verdicts in view.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Assignment {
@@ -15,6 +16,9 @@ pub struct Assignment {
     pub rubric: Rubric,
     /// Until when the place is held.
     pub lease_expires_at: jiff::Timestamp,
+    /// It is labelled with the verdicts in view: reveal first, then send the answers as `revised`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub assisted: bool,
 }
 
 /// When an answer was given.
@@ -99,19 +103,6 @@ pub struct Reveal {
     pub verdicts: Vec<Verdict>,
 }
 
-/// How the review of a task is run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Programme {
-    /// People a sample.
-    pub overlap: i32,
-    /// Seconds a lease lasts.
-    pub lease_seconds: i32,
-    /// Share of gold questions, 0..0.5. Kept; nothing is served by it until there are gold questions.
-    pub gold_rate: f64,
-}
-
 /// A person's own day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -160,7 +151,7 @@ pub struct LabelRecord {
     pub pass: bool,
     /// Blind or revised.
     pub phase: Phase,
-    /// `audit`, `learning` or `gold`.
+    /// `audit`, `learning`, `gold`, or `repeat`: one's own answer asked for again.
     pub stream: String,
     /// Probability with which the sample was included in its stream.
     pub pi: f64,

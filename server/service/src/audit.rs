@@ -9,6 +9,7 @@ mod pattern;
 mod tally;
 mod views;
 
+pub(crate) use card::estimate;
 pub use fold::{fold, refold};
 
 use crate::error::OrInternal;

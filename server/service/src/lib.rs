@@ -12,6 +12,7 @@ pub mod items;
 pub mod jobs;
 pub mod judging;
 pub mod models;
+pub mod programmes;
 pub mod review;
 pub mod rubrics;
 pub mod samples;

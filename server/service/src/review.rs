@@ -1,9 +1,14 @@
 //! Review: lease, label blind, reveal, revise. Nothing here reads a verdict before the blind answer of
-//! the same person is stored.
+//! the same person is stored, but on an assisted lease, which says so.
+
+mod checks;
+mod lease;
 
 use crate::error::OrInternal;
 use crate::judging;
 use async_trait::async_trait;
+pub(crate) use checks::answered;
+use checks::{admit, body_hash, check_answers, check_bounds, check_programme};
 use concord_domain::api::{self, Result};
 use concord_domain::{
     Actor, Answer, Assignment, AssignmentId, Capability, Error, LabelId, LabelRecord, MyProgress, Phase,
@@ -11,7 +16,6 @@ use concord_domain::{
 };
 use concord_store::review::{AssignmentRow, NewSubmission};
 use concord_store::{events, jobs, review, rubrics, samples, verdicts};
-use sha2::{Digest, Sha256};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
@@ -40,12 +44,11 @@ impl api::Review for ReviewService {
             return Err(Error::invalid("count", "between 1 and 4"));
         }
         let mut tx = self.pool.begin().await.or_internal()?;
+        review::lock_queue_of(&mut tx, actor.account).await.or_internal()?;
         review::expire(&mut tx).await.or_internal()?;
         let mut rows = review::held(&mut tx, actor.account, task, i64::from(count)).await.or_internal()?;
-        let ids: Vec<_> = (rows.len()..count as usize).map(|_| AssignmentId(Uuid::now_v7())).collect();
-        if !ids.is_empty() {
-            rows.extend(review::lease(&mut tx, actor.account, task, &ids).await.or_internal()?);
-        }
+        let wanted = (count as usize).saturating_sub(rows.len());
+        rows.extend(lease::fill(&mut tx, actor, task, wanted).await?);
         let keys: Vec<String> = rows.iter().map(|row| judging::rationale_key(row.sample)).collect();
         jobs::raise(&mut tx, &keys, RATIONALE_PRIORITY).await.or_internal()?;
         let assignments = assignments(&mut tx, rows).await?;
@@ -95,6 +98,9 @@ impl api::Review for ReviewService {
             labels: &labels,
         };
         review::insert_submission(&mut tx, &new).await.or_internal()?;
+        if submission.phase == Phase::Blind && row.holds_slot() {
+            review::ask_third(&mut tx, row.sample).await.or_internal()?;
+        }
         tx.commit().await.or_internal()?;
         Ok(Submitted { labels: labels.iter().map(|label| LabelId(label.0)).collect() })
     }
@@ -103,7 +109,7 @@ impl api::Review for ReviewService {
         actor.require(Capability::Review)?;
         let mut tx = self.pool.begin().await.or_internal()?;
         let row = owned(&mut tx, actor, id).await?;
-        if row.state != "submitted" {
+        if row.state != "submitted" && !(row.assisted && row.state == "leased") {
             return Err(Error::conflict(
                 "not_submitted",
                 "the blind answers are not stored yet: submit them first",
@@ -112,7 +118,7 @@ impl api::Review for ReviewService {
         review::log_views(&mut tx, actor.account, &[row.sample]).await.or_internal()?;
         if !row.revealed {
             review::mark_revealed(&mut tx, id).await.or_internal()?;
-            let detail = serde_json::json!({"sample": row.sample});
+            let detail = serde_json::json!({"sample": row.sample, "assisted": row.assisted});
             events::append(&mut tx, Some(actor.account), "reveal", &id.to_string(), &detail)
                 .await
                 .or_internal()?;
@@ -141,7 +147,7 @@ impl api::Review for ReviewService {
         actor.require(Capability::Review)?;
         let mut tx = self.pool.begin().await.or_internal()?;
         let row = owned(&mut tx, actor, id).await?;
-        let answers = review::own_answers(&mut tx, actor.account, row.sample).await.or_internal()?;
+        let answers = review::answers_of(&mut tx, id).await.or_internal()?;
         let assignment = assignments(&mut tx, vec![row]).await?.pop();
         Ok((assignment.ok_or_else(|| Error::not_found("assignment"))?, answers))
     }
@@ -207,41 +213,6 @@ async fn owned(conn: &mut PgConnection, actor: &Actor, id: AssignmentId) -> Resu
     review::lock(conn, actor.account, id).await.or_internal()?.ok_or_else(|| Error::not_found("assignment"))
 }
 
-/// Whether this phase may be stored now. A late blind answer is taken while a slot is free, even after its
-/// lease lapsed; who has seen the verdicts can no longer answer blind.
-async fn admit(
-    conn: &mut PgConnection,
-    actor: &Actor,
-    row: AssignmentRow,
-    phase: Phase,
-) -> Result<AssignmentRow> {
-    match (phase, row.state.as_str()) {
-        (Phase::Blind, "submitted") => Err(Error::conflict(
-            "already_submitted",
-            "your blind answers are stored already: revise them after the reveal",
-        )),
-        (Phase::Blind, state) => {
-            if review::has_seen(conn, actor.account, row.sample).await.or_internal()? {
-                return Err(Error::conflict(
-                    "already_seen",
-                    "you have seen this sample's verdicts, so it cannot be labelled blind",
-                ));
-            }
-            if state != "leased" && !review::retake(conn, actor.account, &row).await.or_internal()? {
-                return Err(Error::conflict(
-                    "overlap_full",
-                    "other people have labelled this sample meanwhile: your answer is not needed",
-                ));
-            }
-            Ok(row)
-        }
-        (Phase::Revised, "submitted") if row.revealed => Ok(row),
-        (Phase::Revised, _) => {
-            Err(Error::conflict("not_revealed", "answer blind and look at the verdicts first"))
-        }
-    }
-}
-
 async fn load_one(conn: &mut PgConnection, row: &AssignmentRow) -> Result<samples::Loaded> {
     samples::load(conn, &[row.sample]).await.or_internal()?.pop().ok_or_else(|| Error::not_found("sample"))
 }
@@ -259,72 +230,8 @@ async fn assignments(conn: &mut PgConnection, rows: Vec<AssignmentRow>) -> Resul
             sample: loaded.sample,
             rubric,
             lease_expires_at: row.lease_expires_at,
+            assisted: row.assisted,
         });
     }
     Ok(assignments)
-}
-
-fn check_bounds(key: &str, submission: &Submission) -> Result<()> {
-    if key.is_empty() || key.len() > 200 || !key.chars().all(|c| c.is_ascii_graphic()) {
-        return Err(Error::invalid("Idempotency-Key", "1 to 200 visible ASCII characters"));
-    }
-    if submission.comment.as_ref().is_some_and(|text| text.chars().count() > 4000 || text.contains('\0')) {
-        return Err(Error::invalid("comment", "at most 4000 characters, no NUL"));
-    }
-    if submission.seconds.is_some_and(|s| !s.is_finite() || !(0.0..=86_400.0).contains(&s)) {
-        return Err(Error::invalid("seconds", "between 0 and 86400"));
-    }
-    Ok(())
-}
-
-/// One answer a criterion, in rubric order: criterion, label, pass.
-fn check_answers<'a>(rubric: &'a Rubric, answers: &'a [Answer]) -> Result<Vec<(&'a str, &'a str, bool)>> {
-    for (place, answer) in answers.iter().enumerate() {
-        let field = format!("answers[{place}].criterion");
-        if rubric.criterion(&answer.criterion).is_none() {
-            return Err(Error::invalid(
-                field,
-                format!("{} is not a criterion of {}", answer.criterion, rubric.task),
-            ));
-        }
-        if answers[..place].iter().any(|other| other.criterion == answer.criterion) {
-            return Err(Error::invalid(field, format!("{} is answered twice", answer.criterion)));
-        }
-    }
-    rubric
-        .criteria
-        .iter()
-        .map(|criterion| {
-            let answer = answers
-                .iter()
-                .find(|answer| answer.criterion == criterion.name)
-                .ok_or_else(|| Error::invalid("answers", format!("{} is missing", criterion.name)))?;
-            let label = criterion.label(&answer.label).ok_or_else(|| {
-                let known: Vec<&str> = criterion.labels.iter().map(|label| label.name.as_str()).collect();
-                Error::invalid(
-                    "answers",
-                    format!("{}: {} is none of {}", criterion.name, answer.label, known.join(", ")),
-                )
-            })?;
-            Ok((criterion.name.as_str(), label.name.as_str(), label.pass))
-        })
-        .collect()
-}
-
-fn check_programme(programme: &Programme) -> Result<()> {
-    if !(1..=20).contains(&programme.overlap) {
-        return Err(Error::invalid("overlap", "between 1 and 20"));
-    }
-    if !(5..=86_400).contains(&programme.lease_seconds) {
-        return Err(Error::invalid("lease_seconds", "between 5 and 86400"));
-    }
-    if !(0.0..=0.5).contains(&programme.gold_rate) {
-        return Err(Error::invalid("gold_rate", "between 0 and 0.5"));
-    }
-    Ok(())
-}
-
-fn body_hash(submission: &Submission) -> Result<Vec<u8>> {
-    let body = serde_json::to_vec(submission).map_err(|error| crate::error::internal(&error))?;
-    Ok(Sha256::digest(body).to_vec())
 }

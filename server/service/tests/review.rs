@@ -103,7 +103,7 @@ async fn a_crowd_never_exceeds_the_overlap(pool: PgPool) {
     let ids = world.tags(6).await;
     let lead = world.account("lead", Role::Lead).await;
     let review = ReviewService::new(pool.clone());
-    let programme = Programme { overlap: 2, lease_seconds: 600, gold_rate: 0.0 };
+    let programme = Programme { overlap: 2, ..Programme::default() };
     review.set_programme(&lead, "tag", programme).await.unwrap();
     let mut people = tokio::task::JoinSet::new();
     for n in 0..5 {
@@ -152,7 +152,7 @@ async fn lowering_the_overlap_below_live_leases_stops_nobody(pool: PgPool) {
     world.tags(2).await;
     let lead = world.account("lead", Role::Lead).await;
     let review = ReviewService::new(pool.clone());
-    let programme = |overlap| Programme { overlap, lease_seconds: 600, gold_rate: 0.0 };
+    let programme = |overlap| Programme { overlap, ..Programme::default() };
     review.set_programme(&lead, "tag", programme(3)).await.unwrap();
     let mut held = Vec::new();
     for n in 0..3 {

@@ -14,6 +14,7 @@ use concord_domain::{
 use concord_service::accounts::AccountsService;
 use concord_service::audit::AuditService;
 use concord_service::exports::ExportsService;
+use concord_service::programmes::ProgrammesService;
 use concord_service::review::ReviewService;
 use concord_service::rubrics::RubricsService;
 use concord_service::samples::SamplesService;
@@ -64,6 +65,7 @@ impl App {
         let use_cases = UseCases {
             accounts: accounts.clone(),
             review: Arc::new(ReviewService::new(pool.clone())),
+            programmes: Arc::new(ProgrammesService::new(pool.clone())),
             samples: Arc::new(SamplesService::new(pool.clone())),
             work: Arc::new(NoModels),
             audit: Arc::new(AuditService::new(pool.clone())),

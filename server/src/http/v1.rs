@@ -5,6 +5,7 @@ mod assignments;
 mod audit;
 mod exports;
 mod generations;
+mod gold;
 mod import;
 mod jobs;
 mod labels;
@@ -40,6 +41,9 @@ pub(super) fn routes() -> (Router<HttpState>, OpenApi) {
         .routes(routes!(programme::versions))
         .routes(routes!(programme::publish))
         .routes(routes!(labels::list))
+        .routes(routes!(gold::set, gold::retire))
+        .routes(routes!(gold::list))
+        .routes(routes!(gold::records))
         .routes(routes!(audit::report))
         .routes(routes!(audit::decisions))
         .routes(routes!(audit::reliability))

@@ -148,7 +148,7 @@ fn taken_row(row: &sqlx::postgres::PgRow) -> Result<Taken> {
 pub async fn labelled_train(conn: &mut PgConnection) -> Result<i64> {
     Ok(sqlx::query_scalar(
         "select count(*) from samples s where s.half = 'train' and s.origin = 'generated'
-         and exists (select 1 from labels l where l.sample_id = s.id)",
+         and exists (select 1 from labels l where l.sample_id = s.id and l.stream in ('audit', 'learning'))",
     )
     .fetch_one(conn)
     .await?)

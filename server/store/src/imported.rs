@@ -60,6 +60,15 @@ pub async fn merge(conn: &mut PgConnection, what: What, rows: &[u8]) -> Result<M
     for step in steps {
         conn.execute(*step).await?;
     }
+    if what == What::Verdicts {
+        let judged: Vec<uuid::Uuid> = sqlx::query_scalar(
+            "select distinct s.id from import_rows i join samples s on s.id = i.sample_id
+             where i.why is null and not i.known and s.half = 'train' and s.overlap > 0",
+        )
+        .fetch_all(&mut *conn)
+        .await?;
+        crate::learning::rank(conn, &judged).await?;
+    }
     let new =
         sqlx::query_scalar::<_, i64>("select count(*) from import_rows where why is null and not known")
             .fetch_one(&mut *conn)
@@ -70,18 +79,31 @@ pub async fn merge(conn: &mut PgConnection, what: What, rows: &[u8]) -> Result<M
     Ok(Merged { new: u64::try_from(new).unwrap_or(0), rejected })
 }
 
+/// How many opened samples are ranked by one statement.
+const RANKED_AT_ONCE: usize = 5000;
+
 /// Opens imported samples that have a text and a rubric with criteria for review, if they are not open yet, and
 /// ties children to parents that came later. Call it when a file is through.
 ///
 /// # Errors
 /// The database's.
 pub async fn finish(conn: &mut PgConnection) -> Result<()> {
-    conn.execute(
+    let opened: Vec<(uuid::Uuid, String)> = sqlx::query_as(
         "update samples s set overlap = p.overlap, open_slots = p.overlap
          from programmes p, rubrics r
          where s.origin = 'imported' and s.overlap = 0 and s.text <> '' and p.task = s.task
-           and r.task = s.task and r.version = s.rubric_version and jsonb_array_length(r.body -> 'criteria') > 0;
-         update samples s set parent_id = p.id from samples p
+           and r.task = s.task and r.version = s.rubric_version and jsonb_array_length(r.body -> 'criteria') > 0
+         returning s.id, s.half",
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let learning: Vec<_> = opened.into_iter().filter(|(_, half)| half == "train").map(|(id, _)| id).collect();
+    for samples in learning.chunks(RANKED_AT_ONCE) {
+        crate::learning::opened(conn, samples).await?;
+        crate::learning::rank(conn, samples).await?;
+    }
+    conn.execute(
+        "update samples s set parent_id = p.id from samples p
          where s.origin = 'imported' and s.parent_id is null and s.parent_key is not null and p.id <> s.id
            and p.key = s.parent_key and p.cluster_hash = s.cluster_hash",
     )

@@ -16,6 +16,7 @@ pub mod health;
 pub mod imported;
 pub mod items;
 pub mod jobs;
+pub mod learning;
 pub mod overview;
 pub mod review;
 pub mod rubrics;

@@ -125,19 +125,31 @@ pub async fn unjudged(conn: &mut PgConnection, generation: GenerationId, user: i
     Ok(ids.into_iter().map(SampleId).collect())
 }
 
-/// Opens a sample for review with its task's overlap, if it is not open yet.
+/// Opens a sample for review with its task's overlap, if it is not open yet, and gives it its place in the
+/// learning order.
 ///
 /// # Errors
 /// The database's.
 pub async fn open_for_review(conn: &mut PgConnection, id: SampleId) -> Result<()> {
-    sqlx::query(
+    let opened = sqlx::query(
         "update samples s set overlap = p.overlap, open_slots = p.overlap from programmes p
          where s.id = $1 and p.task = s.task and s.overlap = 0",
     )
     .bind(id.0)
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
-    Ok(())
+    if opened.rows_affected() == 1 {
+        crate::learning::opened(conn, &[id.0]).await?;
+    }
+    crate::learning::rank(conn, &[id.0]).await
+}
+
+/// The task of a sample.
+///
+/// # Errors
+/// The database's.
+pub async fn task_of(conn: &mut PgConnection, id: SampleId) -> Result<Option<String>> {
+    Ok(sqlx::query_scalar("select task from samples where id = $1").bind(id.0).fetch_optional(conn).await?)
 }
 
 /// Samples with everything a person needs to judge them, in the order of `ids`; never a verdict.

@@ -48,7 +48,7 @@ fn assignment(n: u128) -> Assignment {
         criteria: vec![criterion("relevance"), criterion("validity")],
     };
     let lease_expires_at = "2026-01-01T00:00:00Z".parse().expect("a timestamp");
-    Assignment { id: id(n), sample, rubric, lease_expires_at }
+    Assignment { id: id(n), sample, rubric, lease_expires_at, assisted: false }
 }
 
 fn verdict(label: &str) -> Verdict {

@@ -320,7 +320,7 @@ fn pass_rates(sums: &Sums, human: &Estimate) -> PassRates {
 }
 
 /// The arithmetic's estimate in the report's words.
-pub(super) fn estimate(of: agreement::Estimate) -> Estimate {
+pub(crate) fn estimate(of: agreement::Estimate) -> Estimate {
     Estimate {
         est: of.est,
         se: of.se,
