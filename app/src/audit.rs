@@ -7,13 +7,19 @@ mod chart;
 pub mod csv;
 mod decisions;
 mod drift;
+mod investigation;
 mod overview;
+mod sampling;
+mod webhooks;
 
 pub use card::{CardPage, card};
 pub use certificates::certificates;
 pub use decisions::decisions;
-pub use drift::{drift, investigation};
+pub use drift::drift;
+pub use investigation::investigation;
 pub use overview::overview;
+pub use sampling::{SamplingPage, sampling};
+pub use webhooks::{WebhooksPage, webhooks};
 
 use crate::document::Reader;
 use crate::i18n::{audit as w, count};
@@ -48,6 +54,8 @@ fn tabs(reader: &Reader, current: &str) -> AnyView {
             {link("/audit", t(w::CARDS))}
             {link("/audit/certificates", t(w::CERTIFICATES))}
             {link("/audit/drift", t(w::DRIFT))}
+            {link("/audit/sampling", t(w::SAMPLING))}
+            {link("/audit/webhooks", t(w::WEBHOOKS))}
         </nav>
     }
     .into_any()

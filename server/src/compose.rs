@@ -19,6 +19,7 @@ use concord_service::programmes::ProgrammesService;
 use concord_service::review::ReviewService;
 use concord_service::rubrics::RubricsService;
 use concord_service::samples::SamplesService;
+use concord_service::webhooks::{Courier, Reach, WebhooksService};
 use concord_service::work::WorkService;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
@@ -51,6 +52,7 @@ pub async fn compose(config: &Config, database: &Database) -> Result<Concord> {
     let models = open_models(config)?;
     let accounts = Arc::new(AccountsService::new(pool.clone()));
     let exports = ExportsService::new(pool.clone(), config.data.join("exports"));
+    let reach = if config.webhook_private { Reach::Anywhere } else { Reach::Public };
     let use_cases = api::UseCases {
         accounts: accounts.clone(),
         review: Arc::new(ReviewService::new(pool.clone())),
@@ -58,13 +60,15 @@ pub async fn compose(config: &Config, database: &Database) -> Result<Concord> {
         samples: Arc::new(SamplesService::new(pool.clone())),
         work: Arc::new(WorkService::new(pool.clone(), models.clone())),
         audit: Arc::new(AuditService::new(pool.clone())),
+        webhooks: Arc::new(WebhooksService::new(pool.clone(), reach)),
         rubrics: Arc::new(RubricsService::new(pool.clone())),
         exports: Arc::new(exports.clone()),
     };
     let generator =
         Generator { pool: pool.clone(), models: models.clone(), index: Arc::new(ItemIndex::default()) };
     let judge = Judge { pool: pool.clone(), models: models.clone() };
-    let worker = Worker { pool: pool.clone(), generator, judge, exports: exports.clone() };
+    let courier = Courier { pool: pool.clone(), reach };
+    let worker = Worker { pool: pool.clone(), generator, judge, exports: exports.clone(), courier };
     Ok(Concord { pool, use_cases, accounts, models, exports, worker })
 }
 

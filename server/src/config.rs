@@ -103,6 +103,8 @@ pub struct Config {
     pub log: String,
     /// How log lines look.
     pub log_format: LogFormat,
+    /// Webhooks may call private and loopback addresses.
+    pub webhook_private: bool,
     /// Salt of the audit and train halves; `None`: a random one with the first import.
     pub split_salt: Option<String>,
     /// The same as text, each with where it came from.
@@ -162,6 +164,7 @@ impl Config {
             workers: parsed(&settings, "workers", "must be a whole number from 0")?,
             log: text(&settings, "log")?,
             log_format,
+            webhook_private: parsed(&settings, "webhook_private", "must be true or false")?,
             split_salt: optional(&settings, "split_salt"),
             settings,
         })

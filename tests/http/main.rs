@@ -3,4 +3,5 @@
 mod architecture;
 mod blind;
 mod faults;
+mod webhooks;
 mod whole_loop;

@@ -2,6 +2,7 @@
 //!
 //! Helpers panic with a sentence: in a test that is the clearest way to fail.
 
+pub mod audited;
 mod browser;
 mod database;
 mod server;

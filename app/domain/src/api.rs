@@ -130,6 +130,40 @@ pub trait Audit: Send + Sync {
     async fn investigations(&self, actor: &Actor, id: Option<uuid::Uuid>) -> Result<Vec<Investigation>>;
     /// Notes a step of an investigation: `relabel`, `recalibrate`, `certify` or `close`.
     async fn investigate(&self, actor: &Actor, id: uuid::Uuid, step: &str, note: &str) -> Result<()>;
+    /// Gives so many samples that the alarm's monitor has read to one more person each; gives how many.
+    async fn relabel(&self, actor: &Actor, id: uuid::Uuid, n: u32) -> Result<u64>;
+    /// Attempts a certificate like the suspended one on labels that no attempt has read, for the same judge or
+    /// another.
+    async fn certify_anew(
+        &self,
+        actor: &Actor,
+        id: uuid::Uuid,
+        judge: Option<String>,
+        statement: Option<Statement>,
+    ) -> Result<Certificate>;
+    /// Replays the label log for every open monitor, or one.
+    async fn replay(&self, actor: &Actor, id: Option<uuid::Uuid>) -> Result<Vec<Replay>>;
+    /// How the audit of a task is drawn.
+    async fn sampling(&self, actor: &Actor, task: &str) -> Result<AuditSampling>;
+    /// Changes it, for samples opened from now on.
+    async fn set_sampling(&self, actor: &Actor, task: &str, to: AuditSampling) -> Result<AuditSampling>;
+    /// What so many labels are best spent on, by Neyman's allocation to verdicts; changes nothing.
+    async fn allocate(&self, actor: &Actor, task: &str, budget: u64) -> Result<AuditAllocation>;
+}
+
+/// Who is told of certificates and alarms.
+#[async_trait]
+pub trait Webhooks: Send + Sync {
+    /// Registered addresses, oldest first.
+    async fn list(&self, actor: &Actor) -> Result<Vec<Webhook>>;
+    /// Registers an address; the answer alone holds the secret.
+    async fn add(&self, actor: &Actor, new: NewWebhook) -> Result<Webhook>;
+    /// Takes an address off.
+    async fn remove(&self, actor: &Actor, id: uuid::Uuid) -> Result<()>;
+    /// Sends an address a ping.
+    async fn ping(&self, actor: &Actor, id: uuid::Uuid) -> Result<()>;
+    /// The newest messages, of one address or of all.
+    async fn deliveries(&self, actor: &Actor, id: Option<uuid::Uuid>) -> Result<Vec<Delivery>>;
 }
 
 /// Rubrics: versioned, edited by leads.
@@ -174,6 +208,8 @@ pub struct UseCases {
     pub work: std::sync::Arc<dyn Work>,
     /// The audit.
     pub audit: std::sync::Arc<dyn Audit>,
+    /// Webhooks.
+    pub webhooks: std::sync::Arc<dyn Webhooks>,
     /// Rubrics.
     pub rubrics: std::sync::Arc<dyn Rubrics>,
     /// Exports.

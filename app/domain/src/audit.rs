@@ -333,12 +333,30 @@ pub struct Certificate {
     pub chains: Vec<Chain>,
     /// Labels that would be needed in all if errors stay at this rate; null where no number would do.
     pub labels_needed: Option<u64>,
+    /// What it has accepted, and what came of that.
+    pub acts: CertificateActs,
     /// Who asked for it.
     pub by: String,
     /// When.
     pub at: jiff::Timestamp,
     /// When it ended.
     pub ended_at: Option<jiff::Timestamp>,
+}
+
+/// What a certificate has done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CertificateActs {
+    /// Samples it has accepted, alone or with others.
+    pub accepted: u64,
+    /// Of them back with people, because it ended.
+    pub reopened: u64,
+    /// Of the accepted with people's blind answers: the audit floor, and what was reopened.
+    pub audited: u64,
+    /// Of those, where people's majority differs.
+    pub errors: u64,
+    /// When it last accepted one.
+    pub last: Option<jiff::Timestamp>,
 }
 
 /// Where a chain of the fixed-sequence test stopped.
@@ -384,6 +402,10 @@ pub struct DriftMonitor {
     pub prefix_hash: String,
     /// When the alarm rang.
     pub alarmed_at: Option<jiff::Timestamp>,
+    /// The label that rang it, counted from the start.
+    pub alarm_n: Option<u64>,
+    /// SHA-256 of the labels up to that one.
+    pub alarm_hash: Option<String>,
     /// Its investigation.
     pub investigation: Option<uuid::Uuid>,
     /// The statistic over the labels: place, e-SR, lower and upper end of the confidence sequence.
@@ -402,10 +424,28 @@ pub struct Investigation {
     pub certificate: Option<Certificate>,
     /// When.
     pub opened_at: jiff::Timestamp,
+    /// How far the relabelling is.
+    pub relabelled: Relabelled,
+    /// Attempts at a certificate of these verdicts since, newest first.
+    pub attempts: Vec<Certificate>,
     /// What was done: what, by whom, when.
     pub steps: Vec<InvestigationStep>,
     /// When it was closed.
     pub closed_at: Option<jiff::Timestamp>,
+}
+
+/// The samples that an investigation has given to people again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Relabelled {
+    /// Given to one more person.
+    pub asked: u64,
+    /// Answered since.
+    pub answered: u64,
+    /// Of those, where the new answer is the judge's.
+    pub judge: u64,
+    /// And where it is the first person's.
+    pub first: u64,
 }
 
 /// One step of the plan relabel → recalibrate → certify.

@@ -14,6 +14,8 @@ mod review;
 mod role;
 mod rubric;
 mod sample;
+mod sampling;
+mod webhook;
 mod work;
 
 #[cfg(feature = "server")]
@@ -32,4 +34,6 @@ pub use review::*;
 pub use role::*;
 pub use rubric::*;
 pub use sample::*;
+pub use sampling::*;
+pub use webhook::*;
 pub use work::*;

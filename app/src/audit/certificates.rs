@@ -3,7 +3,7 @@
 use super::{natural, tabs};
 use crate::document::Reader;
 use crate::i18n::{audit as w, common, moment};
-use concord_domain::{Card, Certificate, CertificateRequest, Error};
+use concord_domain::{Card, Certificate, CertificateRequest, Error, Statement};
 use leptos::prelude::*;
 
 /// The page of all attempts.
@@ -36,7 +36,7 @@ pub(super) fn attempts(reader: &Reader, all: &[Certificate]) -> AnyView {
                 <th scope="col" class="number">{t(w::SPENT)}</th>
                 <th scope="col" class="number">{t(w::THRESHOLD)}</th><th scope="col" class="number">{t(w::COVERAGE)}</th>
                 <th scope="col" class="number">"n"</th><th scope="col" class="number">{t(w::ERRORS)}</th>
-                <th scope="col" class="number">{t(w::UCB)}</th><th scope="col">{t(w::WHY)}</th><th scope="col">{t(w::BY)}</th>
+                <th scope="col" class="number">{t(w::UCB)}</th><th scope="col">{t(w::ACCEPTED)}</th><th scope="col">{t(w::WHY)}</th><th scope="col">{t(w::BY)}</th>
             </tr></thead>
             <tbody>{rows}</tbody>
         </table></div>
@@ -75,10 +75,39 @@ fn attempt(reader: &Reader, of: &Certificate) -> AnyView {
             <td class="number">{number(it.threshold)}</td><td class="number">{number(it.coverage)}</td>
             <td class="number">{natural(it.n)}</td><td class="number">{natural(it.errors)}</td>
             <td class="number">{number(it.ucb)}</td>
+            <td class="small" data-testid="acts">{acts(reader, of)}</td>
             <td class="wide">{it.why.clone()} " " {nothing}{statement}
                 <details><summary>{t(w::CHAINS)}</summary><ul>{chains}</ul></details>{void}</td>
             <td class="small">{of.by.clone()}<div class="quiet">{moment(lang, of.at)}</div></td>
         </tr>
+    }
+    .into_any()
+}
+
+/// What a certificate has accepted and what people found in it since; nothing where there is none.
+fn acts(reader: &Reader, of: &Certificate) -> AnyView {
+    let (lang, acts) = (reader.lang(), &of.acts);
+    if of.shown.status == "none" {
+        return ().into_any();
+    }
+    let lines =
+        [w::accepted(lang, acts.accepted, acts.reopened), w::found_since(lang, acts.audited, acts.errors)];
+    let last = acts.last.map(|at| view! { <div class="quiet nowrap">{moment(lang, at)}</div> });
+    view! { {lines.map(|line| view! { <div>{line}</div> }).collect_view()}{last} }.into_any()
+}
+
+/// The boxes by which a lead states, by name, what imported labels are.
+pub(super) fn statement(reader: &Reader, said: Option<Statement>) -> AnyView {
+    let t = reader.words();
+    let check = |name: &'static str, words: &'static str, on: bool| {
+        view! { <label class="choice"><input type="checkbox" name=name value="on" checked=on/>{words}</label> }
+    };
+    view! {
+        <fieldset class="choices">
+            <legend>{t(w::STATEMENT)} " " <span class="quiet">{reader.email().to_owned()}</span></legend>
+            {check("uniform", t(w::UNIFORM), said.is_some_and(|said| said.uniform))}
+            {check("blind", t(w::BLIND), said.is_some_and(|said| said.blind))}
+        </fieldset>
     }
     .into_any()
 }
@@ -102,16 +131,8 @@ pub(super) fn issue_form(
     let check = |name: &'static str, value: &'static str, words: String, on: bool| {
         view! { <label class="choice"><input type="checkbox" name=name value=value checked=on/>{words}</label> }
     };
-    let statement = (card.reference.blindness == "imported").then(|| {
-        let said = entered.and_then(|it| it.statement);
-        view! {
-            <fieldset class="choices">
-                <legend>{t(w::STATEMENT)} " " <span class="quiet">{reader.email().to_owned()}</span></legend>
-                {check("uniform", "on", t(w::UNIFORM).to_owned(), said.is_some_and(|said| said.uniform))}
-                {check("blind", "on", t(w::BLIND).to_owned(), said.is_some_and(|said| said.blind))}
-            </fieldset>
-        }
-    });
+    let statement = (card.reference.blindness == "imported")
+        .then(|| statement(reader, entered.and_then(|it| it.statement)));
     view! {
         <form method="post" action="/audit/certificates" class="stack" data-testid="issue-form">
             {trouble}

@@ -1,6 +1,5 @@
-//! `/audit/drift` and `/audit/investigations/…`: is a judge getting worse, and what is done about it.
+//! `/audit/drift`: is a judge getting worse?
 
-use super::certificates::attempts;
 use super::{address, chart, natural, tabs};
 use crate::document::Reader;
 use crate::i18n::{audit as w, common, moment};
@@ -39,7 +38,7 @@ pub fn drift(reader: &Reader, monitors: &[DriftMonitor], investigations: &[Inves
 }
 
 /// A monitor: its state in words, the statistic against the alarm line, the band, and the numbers.
-fn monitor(reader: &Reader, of: &DriftMonitor) -> AnyView {
+pub(super) fn monitor(reader: &Reader, of: &DriftMonitor) -> AnyView {
     let (t, lang) = (reader.words(), reader.lang());
     let verdict = if of.shown.verdict == "pass" { common::PASS } else { common::FAIL };
     let name = format!("{} · {}", w::criterion(lang, &of.criterion), verdict.get(lang));
@@ -75,6 +74,10 @@ fn monitor(reader: &Reader, of: &DriftMonitor) -> AnyView {
                 <tbody>{rows.collect_view()}</tbody></table></div></details>
         }
     });
+    let rang = of.alarm_n.map(|n| {
+        let hash = of.alarm_hash.clone().unwrap_or_default();
+        view! { <p class="quiet small">{t(w::RANG_AT)} " " {natural(n)} " · SHA-256 " <code class="hash">{hash}</code></p> }
+    });
     let investigation = of.investigation.map(|id| {
         view! { <p><a href=format!("/audit/investigations/{id}")>{t(w::INVESTIGATION)}</a></p> }
     });
@@ -84,49 +87,8 @@ fn monitor(reader: &Reader, of: &DriftMonitor) -> AnyView {
                 <span class=class data-testid="monitor-state">{state}</span></h2>
             <p class="quiet small">{common::task(lang, &of.task)} " · " {of.judge.clone()}</p>
             <p>{said}</p>
-            {charts}{data}{investigation}
+            {charts}{rang}{data}{investigation}
         </section>
     }
     .into_any()
-}
-
-/// The page of an investigation: what rang, what it suspended, and the plan.
-#[must_use]
-pub fn investigation(reader: &Reader, of: &Investigation) -> String {
-    let (t, lang) = (reader.words(), reader.lang());
-    reader.render(t(w::INVESTIGATION), || {
-        let plan = [
-            ("relabel", w::STEP_RELABEL),
-            ("recalibrate", w::STEP_RECALIBRATE),
-            ("certify", w::STEP_CERTIFY),
-            ("close", w::STEP_CLOSE),
-        ]
-        .map(|(step, words)| {
-            let done = of.steps.iter().filter(|it| it.step == step).map(|it| {
-                view! { <li>{it.note.clone()} <span class="quiet small">" · " {it.by.clone()} " · " {moment(lang, it.at)}</span></li> }
-            });
-            let done = done.collect_view();
-            let form = of.closed_at.is_none().then(|| {
-                view! {
-                    <form method="post" action=format!("/audit/investigations/{}", of.id) class="inline-form">
-                        <input type="hidden" name="step" value=step/>
-                        <label class="field"><span>{t(w::NOTE)}</span><input type="text" name="note" required maxlength="2000"/></label>
-                        <button>{t(w::NOTE_STEP)}</button>
-                    </form>
-                }
-            });
-            view! { <li><b>{t(words)}</b><ul>{done}</ul>{form}</li> }
-        });
-        let state = t(if of.closed_at.is_some() { w::CLOSED } else { w::OPEN });
-        view! {
-            <div class="page">
-                <div class="page-top"><h1>{t(w::INVESTIGATION)} " · " <span class="quiet">{state}</span></h1>{tabs(reader, "/audit/drift")}</div>
-                <p>{moment(lang, of.opened_at)}</p>
-                {monitor(reader, &of.monitor)}
-                {of.certificate.as_ref().map(|it| view! { <section class="card">{attempts(reader, std::slice::from_ref(it))}</section> })}
-                <section class="card"><h2>{t(w::PLAN)}</h2><ol class="plan stack">{plan.collect_view()}</ol></section>
-            </div>
-        }
-        .into_any()
-    })
 }

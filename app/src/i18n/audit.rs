@@ -105,9 +105,9 @@ texts! {
     INVESTIGATION "Investigation" "调查";
     NO_INVESTIGATIONS "No alarm has rung." "尚无报警。";
     PLAN "Plan" "计划";
-    STEP_RELABEL "Relabel: have people label about 30 recent samples, and read where they differ" "重新标注：请人标注约 30 条近期样本，查看分歧所在";
-    STEP_RECALIBRATE "Recalibrate or retrain the judge" "重新校准或训练评审模型";
-    STEP_CERTIFY "Attempt a new certificate" "尝试签发新证书";
+    STEP_RELABEL "Relabel: give samples that the monitor has read to one more person each" "重新标注：将监测器读过的样本再交给一位标注员";
+    STEP_RECALIBRATE "Retrain or recalibrate the judge" "重新训练或校准评审模型";
+    STEP_CERTIFY "Attempt a new certificate on labels that no attempt has read" "用先前尝试未读过的标注签发新证书";
     STEP_CLOSE "Close the investigation" "结束调查";
     NOTE "What came of it" "结果说明";
     NOTE_STEP "Note step" "记录";
@@ -121,6 +121,52 @@ texts! {
     PREVIOUS_PAGE "Previous page" "上一页";
     NONE_HERE "None here." "此处没有。";
     LABELLED_ELSEWHERE "labelled elsewhere: blind as the importer says" "外部标注：是否盲评以导入方声明为准";
+    CERTIFICATE "Certificate" "证书";
+    ACCEPTED "Accepted" "已自动接受";
+    RANG_AT "The alarm rang at label" "报警发生于第几条标注：";
+    OPENED_AT "Opened" "开始于";
+    STEP_DONE "done" "已执行";
+    STEP_WAITING "to do" "待办";
+    HOW_MANY "How many, drawn evenly" "数量（均匀抽取）";
+    GIVE_AGAIN "Give to people" "交给标注员";
+    ATTEMPT_UNSEEN "Attempt on unseen labels" "用未读标注尝试";
+    ANEW_HINT "With the ε and δ of the suspended certificate. Another judge that has taken its place may be named." "沿用被暂停证书的 ε 与 δ；若评审模型已更换，可填写新的名称。";
+    CLOSE "Close" "结束";
+    SAMPLING "Sampling" "抽样";
+    RATES "How much people look at" "人工查看比例";
+    RATES_HINT "Of the judged samples of the audit half, each is drawn with this probability by what the judge says of the whole sample; estimates weigh by it. It holds for samples that come from now on. While a certificate's monitor warns, everything is doubled." "审计分区中已评审的样本按评审结论以此概率抽取，估计时据此加权。仅对此后的样本生效；证书的漂移监测预警期间，比例加倍。";
+    RATE_PASS "Where the judge passes" "评审通过的";
+    RATE_FAIL "Where the judge fails" "评审不通过的";
+    FLOOR "Of what certificates accept (floor)" "证书自动接受的（下限）";
+    SET_RATES "Set rates" "保存比例";
+    SPEND "What should labels be spent on?" "标注应如何分配？";
+    SPEND_HINT "Neyman's allocation: more where there are more samples and where people disagree more with the verdict." "Neyman 分配：样本越多、与人工分歧越大的结论，分得越多。";
+    BUDGET "Labelled samples" "标注样本数";
+    ALLOCATE "Allocate" "分配";
+    SAMPLES "Samples" "样本数";
+    SPREAD "Spread" "离散度";
+    LABELS "Labels" "标注数";
+    SET_THESE "Set these rates" "采用这些比例";
+    WEBHOOKS "Webhooks" "Webhook";
+    WEBHOOKS_HINT "These addresses are told when a certificate is issued, voided or suspended and when a drift alarm rings. Messages are signed (Standard Webhooks, HMAC-SHA256) and tried again for about three hours." "证书签发、作废、暂停或漂移报警时，会通知这些地址。消息带签名（Standard Webhooks，HMAC-SHA256），失败后约三小时内重试。";
+    NO_WEBHOOKS "No address is told yet." "尚未登记地址。";
+    ADDRESS "Address" "地址";
+    TOLD_OF "Told of" "通知事件";
+    DELIVERED "delivered" "已送达";
+    WAITING "waiting" "等待中";
+    GIVEN_UP "given up" "已放弃";
+    ACTIONS "Actions" "操作";
+    PING "Send ping" "发送测试";
+    REMOVE "Remove" "移除";
+    REGISTER "Register address" "登记地址";
+    SECRET "Signing secret" "签名密钥";
+    SECRET_HINT "It is shown this once. Verify messages with it at" "仅显示这一次。请用它验证发往此处的消息：";
+    DELIVERIES "Messages" "消息";
+    NO_DELIVERIES "Nothing was sent yet." "尚未发送消息。";
+    WHEN "When" "时间";
+    EVENT "Event" "事件";
+    TRIES "Tries" "尝试次数";
+    ANSWER "Last answer" "最近结果";
     WEIGHTED "sampling was unequal: weighted by 1/π" "抽样概率不等：按 1/π 加权";
 }
 
@@ -189,6 +235,38 @@ pub(crate) fn needed(lang: Lang, needed: Option<u64>, n: u64) -> String {
         }
         (Lang::Zh, Some(all)) => format!("若错误率不变，还需约 {} 条标注。", all.saturating_sub(n)),
         (Lang::Zh, None) => "按此错误率，再多标注也无法签发：请先查看评审模型的错误之处。".into(),
+    }
+}
+
+/// What a certificate has accepted.
+pub(crate) fn accepted(lang: Lang, accepted: u64, reopened: u64) -> String {
+    let n = |n: u64| crate::i18n::count(i64::try_from(n).unwrap_or(i64::MAX));
+    match (lang, reopened) {
+        (Lang::En, 0) => format!("{} accepted", n(accepted)),
+        (Lang::En, _) => format!("{} accepted, {} back with people", n(accepted), n(reopened)),
+        (Lang::Zh, 0) => format!("已接受 {}", n(accepted)),
+        (Lang::Zh, _) => format!("已接受 {}，退回人工 {}", n(accepted), n(reopened)),
+    }
+}
+
+/// What people found in what a certificate has accepted.
+pub(crate) fn found_since(lang: Lang, audited: u64, errors: u64) -> String {
+    match lang {
+        Lang::En => format!("{audited} looked at since, {errors} wrong"),
+        Lang::Zh => format!("其后抽查 {audited}，错误 {errors}"),
+    }
+}
+
+/// How far relabelling is and what it says.
+pub(crate) fn relabelled(lang: Lang, of: concord_domain::Relabelled) -> String {
+    let concord_domain::Relabelled { asked, answered, judge, first } = of;
+    match lang {
+        Lang::En => format!(
+            "{answered} of {asked} answered again. The new answer is the judge's in {judge} and the first person's in {first} of them."
+        ),
+        Lang::Zh => format!(
+            "{asked} 条中已重新标注 {answered} 条：其中 {judge} 条与评审一致，{first} 条与首次标注一致。"
+        ),
     }
 }
 

@@ -5,12 +5,16 @@ mod card;
 mod certify;
 mod drift;
 mod fold;
+mod investigation;
 mod pattern;
+mod sampling;
 mod tally;
 mod views;
+mod watch;
 
 pub(crate) use card::estimate;
 pub use fold::{fold, refold};
+pub use watch::watch;
 
 use crate::error::OrInternal;
 use async_trait::async_trait;
@@ -18,12 +22,12 @@ use card::{Head, People};
 use concord_agreement as agreement;
 use concord_domain::api::{self, Result};
 use concord_domain::{
-    AUDIT_SCHEMA, Actor, AltTest, AltTestRater, AuditFilter, AuditReport, Capability, Card, Certificate,
-    CertificateRequest, Decision, DecisionFilter, DriftMonitor, Error, Investigation, JudgePair, Reliability,
-    Slice,
+    AUDIT_SCHEMA, Actor, AltTest, AltTestRater, AuditAllocation, AuditFilter, AuditReport, AuditSampling,
+    Capability, Card, Certificate, CertificateRequest, Decision, DecisionFilter, DriftMonitor, Error,
+    Investigation, JudgePair, Reliability, Replay, Slice, Statement,
 };
 use concord_store::audit::CardRow;
-use concord_store::{audit, certificates};
+use concord_store::{acceptance, audit, certificates};
 use pattern::Pattern;
 use sqlx::{PgConnection, PgPool};
 use std::collections::{BTreeMap, HashMap};
@@ -271,7 +275,13 @@ impl api::Audit for AuditService {
         actor.require(Capability::ReadAll)?;
         let mut conn = self.pool.acquire().await.or_internal()?;
         let found = certificates::list(&mut conn, None, None, id).await.or_internal()?;
-        Ok(found.into_iter().map(|(_, certificate)| certificate).collect())
+        let mut found: Vec<Certificate> = found.into_iter().map(|(_, certificate)| certificate).collect();
+        let issued: Vec<Uuid> = found.iter().filter(|it| it.shown.status != "none").map(|it| it.id).collect();
+        let acts = acceptance::acts(&mut conn, &issued).await.or_internal()?;
+        for certificate in &mut found {
+            certificate.acts = acts.get(&certificate.id).copied().unwrap_or_default();
+        }
+        Ok(found)
     }
 
     async fn void(&self, actor: &Actor, id: Uuid, why: &str) -> Result<()> {
@@ -291,11 +301,47 @@ impl api::Audit for AuditService {
 
     async fn investigations(&self, actor: &Actor, id: Option<Uuid>) -> Result<Vec<Investigation>> {
         actor.require(Capability::ReadAll)?;
-        drift::investigations(&self.pool, id).await
+        investigation::list(&self.pool, id).await
     }
 
     async fn investigate(&self, actor: &Actor, id: Uuid, step: &str, note: &str) -> Result<()> {
         actor.require(Capability::Certify)?;
-        drift::step(&self.pool, actor, id, step, note).await
+        investigation::step(&self.pool, actor, id, step, note).await
+    }
+
+    async fn relabel(&self, actor: &Actor, id: Uuid, n: u32) -> Result<u64> {
+        actor.require(Capability::Certify)?;
+        investigation::relabel(&self.pool, actor, id, n).await
+    }
+
+    async fn certify_anew(
+        &self,
+        actor: &Actor,
+        id: Uuid,
+        judge: Option<String>,
+        statement: Option<Statement>,
+    ) -> Result<Certificate> {
+        actor.require(Capability::Certify)?;
+        investigation::certify(&self.pool, actor, id, judge, statement).await
+    }
+
+    async fn replay(&self, actor: &Actor, id: Option<Uuid>) -> Result<Vec<Replay>> {
+        actor.require(Capability::ReadAll)?;
+        drift::replay(&self.pool, id).await
+    }
+
+    async fn sampling(&self, actor: &Actor, task: &str) -> Result<AuditSampling> {
+        actor.require(Capability::ReadAll)?;
+        sampling::now(&self.pool, task).await
+    }
+
+    async fn set_sampling(&self, actor: &Actor, task: &str, to: AuditSampling) -> Result<AuditSampling> {
+        actor.require(Capability::ManageProgramme)?;
+        sampling::set(&self.pool, actor, task, to).await
+    }
+
+    async fn allocate(&self, actor: &Actor, task: &str, budget: u64) -> Result<AuditAllocation> {
+        actor.require(Capability::ReadAll)?;
+        sampling::allocate(&self.pool, task, budget).await
     }
 }

@@ -1,8 +1,10 @@
 //! The worker: claims jobs, renews their leases, runs them, and decides what a failure means.
 
+use crate::acceptance::{self, AcceptArgs};
 use crate::exports::ExportsService;
 use crate::generation::{self, GenerateArgs, Generator};
 use crate::judging::{self, Judge};
+use crate::webhooks::Courier;
 use concord_domain::JobId;
 use concord_domain::ports::ModelError;
 use concord_store::StoreError;
@@ -19,7 +21,9 @@ const IDLE: Duration = Duration::from_millis(500);
 /// Kinds that need a model: run one at a time, as the model does.
 pub const MODEL_KINDS: [&str; 3] = ["generate", "judge", "rationale"];
 /// Kinds that need none: never wait for a model.
-pub const LIGHT_KINDS: [&str; 1] = ["export"];
+pub const LIGHT_KINDS: [&str; 2] = ["export", "accept"];
+/// Messages to elsewhere: they wait for others, and nothing waits for them.
+pub const POST_KINDS: [&str; 1] = ["webhook"];
 
 /// Why a job did not finish, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -107,6 +111,8 @@ pub struct Worker {
     pub judge: Judge,
     /// Runs `export`.
     pub exports: ExportsService,
+    /// Runs `webhook`.
+    pub courier: Courier,
 }
 
 impl Worker {
@@ -175,6 +181,8 @@ impl Worker {
             "judge" => self.judge.run(args(job)?, progress).await,
             "rationale" => self.judge.rationales(args(job)?).await,
             "export" => self.exports.run(args(job)?).await,
+            "accept" => acceptance::run(&self.pool, &args::<AcceptArgs>(job)?).await,
+            "webhook" => self.courier.run(args(job)?).await,
             other => Err(JobError::give_up(format!("unknown kind of job {other}"))),
         }
     }

@@ -1,6 +1,7 @@
 //! The use cases, a file a stage of the loop. Each method authorises first, owns its transaction and
 //! records what happened; SQL lives in the store, arithmetic in the pure crates.
 
+pub mod acceptance;
 pub mod accounts;
 pub mod audit;
 pub mod audit_log;
@@ -16,6 +17,7 @@ pub mod programmes;
 pub mod review;
 pub mod rubrics;
 pub mod samples;
+pub mod webhooks;
 pub mod work;
 
 mod error;

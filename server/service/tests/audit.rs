@@ -1,199 +1,13 @@
 //! The audit against a real database: what is counted, what is not, and what follows from it.
 
+mod audited;
+
+use audited::{World, rubric};
 use concord_domain::api::{Audit, Rubrics};
-use concord_domain::{
-    AccountId, Actor, AuditFilter, Card, Certificate, CertificateRequest, Error, LabelDef, Localised, Role,
-    Rubric, Statement,
-};
-use concord_service::audit::{AuditService, fold, refold};
+use concord_domain::{Actor, AuditFilter, CertificateRequest, Error, Localised, Role, Statement};
+use concord_service::audit::{fold, refold};
 use concord_service::rubrics::RubricsService;
 use sqlx::PgPool;
-use uuid::Uuid;
-
-/// A task judged elsewhere: one criterion, one judge.
-struct World {
-    pool: PgPool,
-    audit: AuditService,
-    lead: Actor,
-}
-
-impl World {
-    async fn new(pool: PgPool) -> Self {
-        let lead = Actor { account: AccountId(Uuid::now_v7()), email: "lead@x".into(), role: Role::Lead };
-        sqlx::query("insert into accounts (id, email, role) values ($1, 'lead@x', 'lead')")
-            .bind(lead.account.0)
-            .execute(&pool)
-            .await
-            .expect("an account");
-        let mut conn = pool.acquire().await.expect("a connection");
-        concord_store::rubrics::add(&mut conn, &rubric("1.0", &["ok"])).await.expect("a rubric");
-        drop(conn);
-        let world = Self { audit: AuditService::new(pool.clone()), pool, lead };
-        world.judge("j").await;
-        world
-    }
-
-    async fn judge(&self, name: &str) {
-        sqlx::query(
-            "insert into judges (name, model, model_hash, model_family, backend, prompt_version, origin)
-             values ($1, $1, '', 'imported', 'imported', '', 'imported')",
-        )
-        .bind(name)
-        .execute(&self.pool)
-        .await
-        .expect("a judge");
-    }
-
-    /// `n` samples of the audit half, in clusters of `each`, their numbers after `from`.
-    async fn samples(&self, from: i32, n: i32, each: i32) {
-        sqlx::query(
-            "insert into samples (id, key, task, text, half, origin, cluster, rubric_version, serve_order)
-             select gen_random_uuid(), 's' || k, 't', 'text ' || k, 'audit', 'imported', 'c' || ((k - 1) / $3), '1.0', 0
-             from generate_series($1 + 1, $1 + $2) k",
-        )
-        .bind(from)
-        .bind(n)
-        .bind(each)
-        .execute(&self.pool)
-        .await
-        .expect("samples");
-    }
-
-    /// A rater's blind labels on samples from..=to.
-    async fn labels(&self, rater: &str, range: (i32, i32), pass: bool) {
-        self.labels_with(rater, range, pass, "audit", 1.0, "1.0").await;
-    }
-
-    async fn labels_with(
-        &self,
-        rater: &str,
-        (from, to): (i32, i32),
-        pass: bool,
-        stream: &str,
-        pi: f64,
-        rubric: &str,
-    ) {
-        sqlx::query(
-            "insert into labels (id, sample_id, task, criterion, rater, label, pass, phase, stream, pi, rubric_version, origin)
-             select gen_random_uuid(), s.id, 't', 'ok', $1, case when $4 then 'pass' else 'fail' end, $4, 'blind', $5, $6, $7, 'imported'
-             from generate_series($2, $3) k join samples s on s.key = 's' || k order by k",
-        )
-        .bind(rater)
-        .bind(from)
-        .bind(to)
-        .bind(pass)
-        .bind(stream)
-        .bind(pi)
-        .bind(rubric)
-        .execute(&self.pool)
-        .await
-        .expect("labels");
-    }
-
-    /// Verdicts on samples from..=to; a probability of `None` is a judge that gave none.
-    async fn verdicts(&self, (from, to): (i32, i32), pass: Option<bool>, p: Option<f64>) {
-        sqlx::query(
-            "insert into verdicts (id, sample_id, criterion, judge, status, pass, label, p_pass)
-             select gen_random_uuid(), s.id, 'ok', 'j', case when $3::bool is null then 'unparsed' else 'ok' end, $3,
-                    case when $3 then 'pass' when not $3 then 'fail' end, $4
-             from generate_series($1, $2) k join samples s on s.key = 's' || k",
-        )
-        .bind(from)
-        .bind(to)
-        .bind(pass)
-        .bind(p)
-        .execute(&self.pool)
-        .await
-        .expect("verdicts");
-    }
-
-    /// Textbook cells: tp, fp, fn, tn, each decision in a cluster of its own.
-    async fn cells(&self, cells: [i32; 4]) {
-        self.samples(0, cells.iter().sum(), 1).await;
-        let mut from = 1;
-        for (n, (judge, human)) in
-            cells.into_iter().zip([(true, true), (true, false), (false, true), (false, false)])
-        {
-            if n > 0 {
-                let range = (from, from + n - 1);
-                self.labels("ann", range, human).await;
-                self.verdicts(range, Some(judge), Some(if judge { 0.9 } else { 0.2 })).await;
-            }
-            from += n;
-        }
-    }
-
-    async fn card(&self, criterion: &str) -> Card {
-        self.card_by(criterion, None).await
-    }
-
-    async fn card_by(&self, criterion: &str, rule: Option<&str>) -> Card {
-        let filter = AuditFilter {
-            criterion: Some(criterion.into()),
-            reference: rule.map(Into::into),
-            ..AuditFilter::default()
-        };
-        let mut cards = self.audit.report(&self.lead, filter).await.expect("a report").cards;
-        assert_eq!(cards.len(), 1, "{cards:?}");
-        cards.remove(0)
-    }
-
-    fn request(&self, verdicts: &[&str], eps: f64, delta: f64) -> CertificateRequest {
-        CertificateRequest {
-            task: "t".into(),
-            criterion: "ok".into(),
-            judge: "j".into(),
-            verdicts: verdicts.iter().map(|it| (*it).to_owned()).collect(),
-            eps,
-            delta,
-            unseen_only: false,
-            statement: Some(Statement { uniform: true, blind: true }),
-        }
-    }
-
-    async fn certify(&self, request: CertificateRequest) -> Certificate {
-        self.audit.certify(&self.lead, request).await.expect("an attempt").remove(0)
-    }
-
-    /// The monitor of a certificate once it has read so many labels. The log is read up to the oldest transaction
-    /// of the cluster, which may be another test's.
-    async fn read_to_the_end(&self, certificate: Uuid, n: u64) -> concord_domain::DriftMonitor {
-        for _ in 0..200 {
-            let monitors = self.audit.monitors(&self.lead).await.expect("monitors");
-            let found = monitors.into_iter().find(|m| m.certificate == Some(certificate));
-            if let Some(found) = found.filter(|m| m.shown.n >= n) {
-                return found;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
-        panic!("the monitor has not read {n} labels within 10 s");
-    }
-
-    async fn status(&self, id: Uuid) -> String {
-        self.audit.certificates(&self.lead, Some(id)).await.expect("a certificate")[0].shown.status.clone()
-    }
-}
-
-fn rubric(version: &str, criteria: &[&str]) -> Rubric {
-    let text = |text: &str| Localised([("en".to_owned(), text.to_owned())].into());
-    let label = |name: &str, pass| LabelDef { name: name.into(), pass, title: text(name) };
-    let criterion = |name: &&str| concord_domain::Criterion {
-        name: (*name).into(),
-        title: text(name),
-        question: text("Is it?"),
-        pass: text("yes"),
-        fail: text("no"),
-        labels: vec![label("pass", true), label("fail", false)],
-        ordered: false,
-        examples: Vec::new(),
-    };
-    Rubric {
-        task: "t".into(),
-        version: version.into(),
-        name: text("T"),
-        criteria: criteria.iter().map(criterion).collect(),
-    }
-}
 
 fn near(value: Option<f64>, expected: f64) {
     let value = value.expect("an estimate");
@@ -454,19 +268,54 @@ async fn a_drift_alarm_suspends_the_certificate_and_opens_an_investigation(pool:
     let rang = world.read_to_the_end(live.id, 80).await;
     assert_eq!((rang.shown.state.as_str(), rang.shown.n, rang.agreed), ("alarm", 80, 60));
     assert_eq!(rang.points.last().map(|point| point.0), Some(80));
-    let replayed = rang.points.last().map(|point| point.1).expect("a point");
     assert!(
-        (replayed - rang.shown.statistic).abs() < 1e-9 * replayed,
-        "replayed from the log to the same statistic"
+        rang.alarm_n.is_some_and(|n| n < 80) && rang.alarm_hash.is_some(),
+        "the very label that rang is known"
+    );
+    let replayed = world.audit.replay(&world.lead, None).await.expect("replays");
+    assert!(replayed.iter().all(|it| it.same), "{replayed:?}");
+    let again = replayed.iter().find(|it| it.monitor == rang.id).expect("this monitor");
+    assert_eq!(
+        (again.n, again.alarm_n, &again.prefix_hash, again.statistic.to_bits()),
+        (80, rang.alarm_n, &rang.prefix_hash, rang.shown.statistic.to_bits()),
     );
     assert_eq!(world.status(live.id).await, "suspended");
     let open = world.audit.investigations(&world.lead, None).await.expect("investigations");
     assert_eq!((open.len(), open[0].closed_at), (1, None));
     let id = open[0].id;
-    world.audit.investigate(&world.lead, id, "relabel", "30 samples again").await.expect("a step");
+    assert_eq!(world.audit.relabel(&world.lead, id, 30).await.expect("given"), 30);
+    assert_eq!(world.count_of("open_slots = 1").await, 30, "each is open to one more person");
+    let anew =
+        world.audit.certify_anew(&world.lead, id, None, Some(Statement { uniform: true, blind: true })).await;
+    let anew = anew.expect("an attempt");
+    assert_eq!(
+        (anew.shown.status.as_str(), anew.shown.attempt, anew.shown.n),
+        ("none", 0, 80),
+        "unseen labels, and it is worse"
+    );
+    let plan = &world.audit.investigations(&world.lead, Some(id)).await.expect("it")[0];
+    assert_eq!(
+        (plan.relabelled.asked, plan.relabelled.answered, plan.attempts.len(), plan.steps.len()),
+        (30, 0, 1, 2)
+    );
     world.audit.investigate(&world.lead, id, "close", "prompt fixed").await.expect("closed");
     let late = world.audit.investigate(&world.lead, id, "relabel", "again").await;
     assert!(matches!(late, Err(Error::NotFound { .. })), "{late:?}");
     let now = world.audit.monitors(&world.lead).await.expect("monitors");
     assert!(now.iter().all(|m| m.id != rang.id), "a monitor of its own for what comes now");
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn a_verdict_that_comes_after_its_label_is_read_once_and_replayed_alike(pool: PgPool) {
+    let world = World::new(pool).await;
+    world.samples(0, 60, 1).await;
+    world.verdicts((1, 20), Some(true), Some(0.9)).await;
+    world.labels("ann", (1, 40), true).await;
+    world.read_by_all(20).await;
+    world.verdicts((21, 50), Some(true), Some(0.9)).await;
+    world.read_by_all(40).await;
+    world.labels("bob", (35, 60), false).await;
+    world.read_by_all(50).await;
+    let replayed = world.audit.replay(&world.lead, None).await.expect("replays");
+    assert!(!replayed.is_empty() && replayed.iter().all(|it| it.same), "{replayed:?}");
 }

@@ -25,6 +25,10 @@ pub struct Args {
     /// First count everything anew from labels and verdicts, and fail if that differs from what was kept up to date.
     #[arg(long)]
     recount: bool,
+    /// Read the label log anew for every drift monitor, and fail unless that comes to the statistic, the alarm and the
+    /// hash that are stored.
+    #[arg(long)]
+    replay: bool,
 }
 
 pub(super) async fn run(run: &Run, args: Args) -> Result<Outcome> {
@@ -40,13 +44,17 @@ pub(super) async fn run(run: &Run, args: Args) -> Result<Outcome> {
                 bail!("{differ} counts differed from labels and verdicts; they are right now: please report this");
             }
         }
+        let audit = AuditService::new(pool);
+        if args.replay {
+            return replay(run, &audit).await;
+        }
         let filter = AuditFilter {
             task: args.task,
             criterion: args.criterion,
             judge: args.judge,
             reference: args.reference,
         };
-        let report = AuditService::new(pool).report(&operator(), filter).await?;
+        let report = audit.report(&operator(), filter).await?;
         if run.json {
             println!("{}", serde_json::to_string(&report)?);
         } else {
@@ -55,6 +63,25 @@ pub(super) async fn run(run: &Run, args: Args) -> Result<Outcome> {
         Ok(if report.cards.is_empty() { Outcome::Nothing } else { Outcome::Done })
     })
     .await
+}
+
+async fn replay(run: &Run, audit: &AuditService) -> Result<Outcome> {
+    let replays = audit.replay(&operator(), None).await?;
+    if run.json {
+        println!("{}", serde_json::to_string(&replays)?);
+    } else {
+        for it in &replays {
+            let alarm = it.alarm_n.map_or_else(|| "no alarm".to_owned(), |n| format!("alarm at label {n}"));
+            let verdict = if it.same { "as stored" } else { "NOT AS STORED" };
+            println!("{} · {} · {} · {}", it.task, it.criterion, it.judge, it.verdict);
+            println!("  n {}, e-SR {:.4}, {alarm}, {}: {verdict}", it.n, it.statistic, it.prefix_hash);
+        }
+    }
+    let differ = replays.iter().filter(|it| !it.same).count();
+    if differ > 0 {
+        bail!("{differ} monitors differ from the label log: please report this");
+    }
+    Ok(if replays.is_empty() { Outcome::Nothing } else { Outcome::Done })
 }
 
 fn print(card: &Card) {

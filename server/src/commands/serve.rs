@@ -8,7 +8,7 @@ use concord_domain::api::UseCases;
 use concord_domain::{Error, GenerationRequest};
 use concord_service::audit_log;
 use concord_service::demo::{self, World};
-use concord_service::jobs::{LIGHT_KINDS, MODEL_KINDS};
+use concord_service::jobs::{LIGHT_KINDS, MODEL_KINDS, POST_KINDS};
 use concord_store::{generations, overview};
 use sqlx::PgPool;
 use std::net::SocketAddr;
@@ -63,17 +63,20 @@ pub(super) async fn run(run: &Run, args: Args) -> Result<Outcome> {
     .await
 }
 
-/// One loop for model work, as many as set, one for work that needs none, and one that seals the audit log.
+/// One loop for model work, as many as set, one for work that needs none, one for messages to elsewhere; one that
+/// seals the audit log, and the watch over drift.
 pub(super) fn start_workers(run: &Run, concord: &Concord, stop: &watch::Receiver<bool>) -> JoinSet<()> {
     let mut loops = JoinSet::new();
     for _ in 0..run.config.workers {
         let (worker, stop) = (concord.worker.clone(), stop.clone());
         loops.spawn(async move { worker.run(&MODEL_KINDS, stop).await });
     }
-    let (worker, stop) = (concord.worker.clone(), stop.clone());
-    let sealing = audit_log::keep_sealed(concord.pool.clone(), stop.clone());
-    loops.spawn(async move { worker.run(&LIGHT_KINDS, stop).await });
-    loops.spawn(sealing);
+    for kinds in [LIGHT_KINDS.as_slice(), POST_KINDS.as_slice()] {
+        let (worker, stop) = (concord.worker.clone(), stop.clone());
+        loops.spawn(async move { worker.run(kinds, stop).await });
+    }
+    loops.spawn(audit_log::keep_sealed(concord.pool.clone(), stop.clone()));
+    loops.spawn(concord_service::audit::watch(concord.pool.clone(), stop.clone()));
     loops
 }
 

@@ -1,6 +1,9 @@
 //! The audit pages: documents. A handler reads the request, calls a use case or two and hands the data to the
 //! page; forms are plain posts that redirect to what they did.
 
+mod sampling;
+mod webhooks;
+
 use super::HttpState;
 use super::access::cookie;
 use super::extract::SignedIn;
@@ -28,6 +31,10 @@ pub(super) fn routes() -> Router<HttpState> {
         .route("/audit/certificates/{id}/void", post(void))
         .route("/audit/drift", get(drift))
         .route("/audit/investigations/{id}", get(investigation).post(step))
+        .route("/audit/investigations/{id}/relabel", post(relabel))
+        .route("/audit/investigations/{id}/certify", post(certify_anew))
+        .merge(sampling::routes())
+        .merge(webhooks::routes())
 }
 
 /// Who reads, in which language and theme, and who that is to the use cases.
@@ -192,6 +199,12 @@ impl Fields {
         self.0.iter().any(|(known, _)| known == name)
     }
 
+    /// What was stated of imported labels, if anything was.
+    fn statement(&self) -> Option<Statement> {
+        let said = Statement { uniform: self.has("uniform"), blind: self.has("blind") };
+        (said.uniform || said.blind).then_some(said)
+    }
+
     /// A number; what is none is refused by the use case, which names the field.
     fn number(&self, name: &str) -> f64 {
         self.one(name).trim().parse().unwrap_or(f64::NAN)
@@ -200,7 +213,6 @@ impl Fields {
 
 async fn certify(State(state): State<HttpState>, visit: Visit, form: RawForm) -> Response {
     let fields = Fields::of(&form);
-    let said = Statement { uniform: fields.has("uniform"), blind: fields.has("blind") };
     let request = CertificateRequest {
         task: fields.one("task"),
         criterion: fields.one("criterion"),
@@ -209,7 +221,7 @@ async fn certify(State(state): State<HttpState>, visit: Visit, form: RawForm) ->
         eps: fields.number("eps"),
         delta: fields.number("delta"),
         unseen_only: fields.has("unseen"),
-        statement: (said.uniform || said.blind).then_some(said),
+        statement: fields.statement(),
     };
     match state.use_cases.audit.certify(&visit.actor, request.clone()).await {
         Ok(_) => {
@@ -261,5 +273,28 @@ async fn step(State(state): State<HttpState>, visit: Visit, Path(id): Path<Uuid>
     let fields = Fields::of(&form);
     let done =
         state.use_cases.audit.investigate(&visit.actor, id, &fields.one("step"), &fields.one("note")).await;
+    visit.go(done, &format!("/audit/investigations/{id}"))
+}
+
+async fn relabel(
+    State(state): State<HttpState>,
+    visit: Visit,
+    Path(id): Path<Uuid>,
+    form: RawForm,
+) -> Response {
+    let n = Fields::of(&form).one("n").trim().parse().unwrap_or(0);
+    let done = state.use_cases.audit.relabel(&visit.actor, id, n).await;
+    visit.go(done, &format!("/audit/investigations/{id}"))
+}
+
+async fn certify_anew(
+    State(state): State<HttpState>,
+    visit: Visit,
+    Path(id): Path<Uuid>,
+    form: RawForm,
+) -> Response {
+    let fields = Fields::of(&form);
+    let judge = Some(fields.one("judge")).filter(|judge| !judge.is_empty());
+    let done = state.use_cases.audit.certify_anew(&visit.actor, id, judge, fields.statement()).await;
     visit.go(done, &format!("/audit/investigations/{id}"))
 }

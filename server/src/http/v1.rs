@@ -14,6 +14,7 @@ pub(super) mod openapi;
 mod programme;
 mod queue;
 mod samples;
+mod webhooks;
 
 use super::HttpState;
 use axum::Router;
@@ -54,6 +55,15 @@ pub(super) fn routes() -> (Router<HttpState>, OpenApi) {
         .routes(routes!(audit::monitors))
         .routes(routes!(audit::investigations))
         .routes(routes!(audit::investigate))
+        .routes(routes!(audit::relabel))
+        .routes(routes!(audit::certify_anew))
+        .routes(routes!(audit::replay))
+        .routes(routes!(audit::sampling, audit::set_sampling))
+        .routes(routes!(audit::allocate))
+        .routes(routes!(webhooks::list, webhooks::add))
+        .routes(routes!(webhooks::remove))
+        .routes(routes!(webhooks::ping))
+        .routes(routes!(webhooks::deliveries))
         .routes(routes!(generations::list, generations::start))
         .routes(routes!(generations::get))
         .routes(routes!(jobs::list))

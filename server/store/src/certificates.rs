@@ -2,7 +2,8 @@
 
 use crate::Result;
 use crate::decisions::Of;
-use concord_domain::{AccountId, CardCertificate, Certificate};
+use crate::{acceptance, webhooks};
+use concord_domain::{AccountId, CardCertificate, Certificate, CertificateActs, Notice};
 use jiff_sqlx::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
@@ -169,20 +170,22 @@ pub struct NewCertificate {
     pub coverage: f64,
 }
 
-/// Issues a certificate; a live one for the same verdicts gives way to it.
+/// Issues a certificate; a live one for the same verdicts gives way to it, and what that accepted stands where the
+/// new one accepts it too.
 ///
 /// # Errors
 /// The database's.
 pub async fn issue(conn: &mut PgConnection, new: NewCertificate) -> Result<()> {
-    sqlx::query(
+    let gone: Vec<Uuid> = sqlx::query_scalar(
         "update certificates c set status = 'void', why = 'superseded', ended_at = now()
          from certificate_attempts old, certificate_attempts new
          where c.id = old.id and new.id = $1 and c.status <> 'void'
            and (old.task, old.criterion, old.judge, old.major, old.verdict)
-             = (new.task, new.criterion, new.judge, new.major, new.verdict)",
+             = (new.task, new.criterion, new.judge, new.major, new.verdict)
+         returning c.id",
     )
     .bind(new.id)
-    .execute(&mut *conn)
+    .fetch_all(&mut *conn)
     .await?;
     sqlx::query(
         "insert into certificates (id, threshold, n, errors, ucb, coverage) values ($1, $2, $3, $4, $5, $6)",
@@ -193,12 +196,28 @@ pub async fn issue(conn: &mut PgConnection, new: NewCertificate) -> Result<()> {
     .bind(new.errors)
     .bind(new.ucb)
     .bind(new.coverage)
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
-    Ok(())
+    let task: String = sqlx::query_scalar("select task from certificate_attempts where id = $1")
+        .bind(new.id)
+        .fetch_one(&mut *conn)
+        .await?;
+    acceptance::queue_sweep(conn, &task).await?;
+    webhooks::tell_of(conn, Notice::CertificateIssued, &[new.id]).await?;
+    ended(conn, Notice::CertificateVoided, &gone).await
 }
 
-/// Ends certificates; gives how many were live or suspended until now.
+/// What follows when certificates end, in the transaction that ends them: what they accepted goes back to people,
+/// and whoever asked for it is told.
+async fn ended(conn: &mut PgConnection, notice: Notice, ids: &[Uuid]) -> Result<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    acceptance::recheck(conn, ids).await?;
+    webhooks::tell_of(conn, notice, ids).await
+}
+
+/// Ends a certificate, for good (`void`) or until a new one (`suspended`); `false` if it had ended so already.
 ///
 /// # Errors
 /// The database's.
@@ -209,9 +228,14 @@ pub async fn end(conn: &mut PgConnection, id: Uuid, status: &str, why: &str) -> 
     .bind(id)
     .bind(status)
     .bind(why)
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
-    Ok(done.rows_affected() == 1)
+    if done.rows_affected() == 0 {
+        return Ok(false);
+    }
+    let notice = if status == "suspended" { Notice::CertificateSuspended } else { Notice::CertificateVoided };
+    ended(conn, notice, &[id]).await?;
+    Ok(true)
 }
 
 /// Voids every certificate of a task whose major rubric version is not this one; gives their ids.
@@ -219,15 +243,17 @@ pub async fn end(conn: &mut PgConnection, id: Uuid, status: &str, why: &str) -> 
 /// # Errors
 /// The database's.
 pub async fn void_other_majors(conn: &mut PgConnection, task: &str, major: i32) -> Result<Vec<Uuid>> {
-    Ok(sqlx::query_scalar(
+    let gone: Vec<Uuid> = sqlx::query_scalar(
         "update certificates c set status = 'void', why = 'the rubric has a new major version', ended_at = now()
          from certificate_attempts a where a.id = c.id and a.task = $1 and a.major <> $2 and c.status <> 'void'
          returning c.id",
     )
     .bind(task)
     .bind(major)
-    .fetch_all(conn)
-    .await?)
+    .fetch_all(&mut *conn)
+    .await?;
+    ended(conn, Notice::CertificateVoided, &gone).await?;
+    Ok(gone)
 }
 
 /// Voids every certificate of another judge of this task: a judge of other weights or another prompt has
@@ -236,7 +262,7 @@ pub async fn void_other_majors(conn: &mut PgConnection, task: &str, major: i32) 
 /// # Errors
 /// The database's.
 pub async fn void_other_judges(conn: &mut PgConnection, task: &str, judge: &str) -> Result<Vec<Uuid>> {
-    Ok(sqlx::query_scalar(
+    let gone: Vec<Uuid> = sqlx::query_scalar(
         "update certificates c set status = 'void', why = 'another judge has taken its place', ended_at = now()
          from certificate_attempts a join judges j on j.name = a.judge
          where a.id = c.id and a.task = $1 and a.judge <> $2 and j.origin = 'concord' and c.status <> 'void'
@@ -244,8 +270,10 @@ pub async fn void_other_judges(conn: &mut PgConnection, task: &str, judge: &str)
     )
     .bind(task)
     .bind(judge)
-    .fetch_all(conn)
-    .await?)
+    .fetch_all(&mut *conn)
+    .await?;
+    ended(conn, Notice::CertificateVoided, &gone).await?;
+    Ok(gone)
 }
 
 /// Attempts and certificates, newest first; of one task, one judge or one id.
@@ -310,6 +338,7 @@ fn certificate(row: &sqlx::postgres::PgRow) -> Result<Certificate> {
             .map(|(threshold, n, errors, p)| concord_domain::Chain { threshold, n, errors, p })
             .collect(),
         labels_needed: outcome.labels_needed,
+        acts: CertificateActs::default(),
         by: row.try_get("email")?,
         at: row.try_get::<Timestamp, _>("created_at")?.to_jiff(),
         ended_at: row.try_get::<Option<Timestamp>, _>("ended_at")?.map(|at| at.to_jiff()),

@@ -19,10 +19,25 @@ pub struct Labelled {
     pub pi: f64,
     /// Some of it was labelled elsewhere.
     pub imported: bool,
-    /// Place of the first label in the log.
-    pub first_seq: i64,
-    /// The first label; drift monitors read this one.
-    pub first_pass: bool,
+}
+
+/// A decision as drift monitors read it: the first blind label of an audited sample beside its verdict.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Logged {
+    /// Probability of pass; `None` where the judge gave none.
+    pub p_pass: Option<f64>,
+    /// Judge's answer.
+    pub judge: bool,
+    /// The first label.
+    pub pass: bool,
+    /// Its number in the log.
+    pub seq: i64,
+}
+
+/// How sure a judge is of the verdict it gave; one that gave no probability is taken at its word.
+#[must_use]
+pub fn confidence(judge: bool, p_pass: Option<f64>) -> f64 {
+    p_pass.map_or(1.0, |p| if judge { p } else { 1.0 - p })
 }
 
 /// Which verdicts: one criterion, or whole samples where it is `all`.
@@ -39,12 +54,11 @@ pub struct Of<'a> {
 }
 
 /// One row a decision; for whole samples the least sure criterion speaks, and the last one labelled gives the
-/// place. A verdict of another major version than its reference is not compared. `$5` is empty for one
+/// order. A verdict of another major version than its reference is not compared. `$5` is empty for one
 /// criterion, else every criterion of the task.
 const LABELLED: &str = "
     with one as (
-        select s.id, s.cluster_hash, v.p_pass, v.pass judge, r.pass human, r.pi, r.imported, r.first_tx, r.first_seq,
-               r.first_pass
+        select s.id, s.cluster_hash, v.p_pass, v.pass judge, r.pass human, r.pi, r.imported, r.first_tx, r.first_seq
         from audit_references r
         join samples s on s.id = r.sample_id
         join verdicts v on v.sample_id = r.sample_id and v.criterion = r.criterion and v.judge = $3
@@ -54,7 +68,7 @@ const LABELLED: &str = "
           and coalesce(substring(v.rubric_version from '^\\D*(\\d{1,6})')::int, r.major) = r.major)
     select min(cluster_hash) cluster_hash, min(p_pass) p_pass, bool_and(judge) judge,
            case when count(human) = count(*) then bool_and(human) end human,
-           min(pi) pi, bool_or(imported) imported, max(first_seq) first_seq, bool_and(first_pass) first_pass
+           min(pi) pi, bool_or(imported) imported
     from one group by id having count(*) = greatest(1, cardinality($5))
        and max(first_tx) >= $6 and max(first_tx) < $7 order by max(first_tx), max(first_seq)";
 
@@ -84,11 +98,78 @@ pub async fn labelled(conn: &mut PgConnection, of: Of<'_>, from: i64, before: i6
                 human: row.try_get("human")?,
                 pi: row.try_get("pi")?,
                 imported: row.try_get("imported")?,
-                first_seq: row.try_get("first_seq")?,
-                first_pass: row.try_get("first_pass")?,
             })
         })
         .collect()
+}
+
+/// Straight from labels and verdicts. A decision's place is the later of its label and its verdict; for whole
+/// samples the last criterion's.
+const LOG: &str = "
+    with hit as (
+        select l.sample_id from labels l
+        where l.task = $1 and l.phase = 'blind' and l.stream = 'audit' and l.tx >= $6::bigint::text::xid8 and l.tx < $7::bigint::text::xid8
+        union
+        select v.sample_id from verdicts v join samples s on s.id = v.sample_id
+        where v.tx > '0' and v.tx >= $6::bigint::text::xid8 and v.tx < $7::bigint::text::xid8 and s.task = $1 and v.judge = $3),
+    first as (
+        select distinct on (l.sample_id, l.criterion) l.sample_id, l.criterion, l.tx, l.seq, l.pass
+        from hit join samples s on s.id = hit.sample_id join labels l on l.sample_id = s.id
+        where s.half = 'audit' and s.task = $1 and l.phase = 'blind' and l.stream = 'audit'
+          and (l.criterion = $2 or l.criterion = any($5))
+          and coalesce(substring(l.rubric_version from '^\\D*(\\d{1,6})')::int, 0) = $4
+        order by l.sample_id, l.criterion, l.tx, l.seq),
+    one as (
+        select f.sample_id, v.p_pass, v.pass judge, f.pass, f.seq, greatest(f.tx, v.tx)::text::bigint place
+        from first f join verdicts v on v.sample_id = f.sample_id and v.criterion = f.criterion and v.judge = $3
+        where v.pass is not null and coalesce(substring(v.rubric_version from '^\\D*(\\d{1,6})')::int, $4) = $4)
+    select min(p_pass) p_pass, bool_and(judge) judge, bool_and(pass) pass, max(seq) seq
+    from one group by sample_id having count(*) = greatest(1, cardinality($5))
+       and max(place) >= $6 and max(place) < $7 order by max(place), max(seq), sample_id";
+
+/// The decisions of the log from one transaction on and before another, in its order. The same range always gives
+/// the same decisions.
+///
+/// # Errors
+/// The database's.
+pub async fn log(conn: &mut PgConnection, of: Of<'_>, from: i64, before: i64) -> Result<Vec<Logged>> {
+    let all = if of.criterion == "all" { criteria(conn, of.task).await? } else { Vec::new() };
+    let rows = sqlx::query(LOG)
+        .bind(of.task)
+        .bind(of.criterion)
+        .bind(of.judge)
+        .bind(of.major)
+        .bind(all)
+        .bind(from)
+        .bind(before)
+        .fetch_all(conn)
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Logged {
+                p_pass: row.try_get("p_pass")?,
+                judge: row.try_get("judge")?,
+                pass: row.try_get("pass")?,
+                seq: row.try_get("seq")?,
+            })
+        })
+        .collect()
+}
+
+/// Whether the log has anything for monitors from one transaction on and before another.
+///
+/// # Errors
+/// The database's.
+pub async fn has_news(conn: &mut PgConnection, from: i64, before: i64) -> Result<bool> {
+    Ok(sqlx::query_scalar(
+        "select exists (select from labels where phase = 'blind' and stream = 'audit'
+                        and tx >= $1::bigint::text::xid8 and tx < $2::bigint::text::xid8)
+             or exists (select from verdicts where tx > '0' and tx >= $1::bigint::text::xid8 and tx < $2::bigint::text::xid8)",
+    )
+    .bind(from)
+    .bind(before)
+    .fetch_one(conn)
+    .await?)
 }
 
 async fn criteria(conn: &mut PgConnection, task: &str) -> Result<Vec<String>> {

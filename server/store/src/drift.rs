@@ -49,6 +49,14 @@ pub struct MonitorRow {
     pub alarmed_at: Option<jiff::Timestamp>,
     /// Its investigation.
     pub investigation: Option<Uuid>,
+    /// The label that rang it.
+    pub alarm_n: Option<i64>,
+    /// The hash up to that label.
+    pub alarm_hash: Option<Vec<u8>>,
+    /// The chart: n, statistic, lower and upper end of the confidence sequence, one after the other.
+    pub points: Vec<f64>,
+    /// A point of the chart at every so many labels.
+    pub every: i64,
 }
 
 impl MonitorRow {
@@ -116,6 +124,16 @@ pub async fn list(conn: &mut PgConnection, id: Option<Uuid>, lock: bool) -> Resu
     rows.iter().map(monitor).collect()
 }
 
+/// The place in the log that every open monitor has read to; `None` without monitors.
+///
+/// # Errors
+/// The database's.
+pub async fn read_least(conn: &mut PgConnection) -> Result<Option<i64>> {
+    Ok(sqlx::query_scalar("select min(read_to) from drift_monitors where closed_at is null")
+        .fetch_one(conn)
+        .await?)
+}
+
 fn monitor(row: &sqlx::postgres::PgRow) -> Result<MonitorRow> {
     Ok(MonitorRow {
         id: row.try_get("id")?,
@@ -137,6 +155,10 @@ fn monitor(row: &sqlx::postgres::PgRow) -> Result<MonitorRow> {
         status: row.try_get("status")?,
         alarmed_at: row.try_get::<Option<Timestamp>, _>("alarmed_at")?.map(|at| at.to_jiff()),
         investigation: row.try_get("investigation")?,
+        alarm_n: row.try_get("alarm_n")?,
+        alarm_hash: row.try_get("alarm_hash")?,
+        points: row.try_get("points")?,
+        every: row.try_get("every")?,
     })
 }
 
@@ -147,7 +169,8 @@ fn monitor(row: &sqlx::postgres::PgRow) -> Result<MonitorRow> {
 pub async fn save(conn: &mut PgConnection, row: &MonitorRow) -> Result<()> {
     sqlx::query(
         "update drift_monitors set state = $2, n = $3, agreed = $4, read_to = $5, prefix_hash = $6, status = $7,
-            alarmed_at = case when $7 = 'alarm' then coalesce(alarmed_at, now()) end where id = $1",
+            alarmed_at = case when $7 = 'alarm' then coalesce(alarmed_at, now()) end, alarm_n = $8, alarm_hash = $9,
+            points = $10, every = $11 where id = $1",
     )
     .bind(row.id)
     .bind(&row.state)
@@ -156,6 +179,10 @@ pub async fn save(conn: &mut PgConnection, row: &MonitorRow) -> Result<()> {
     .bind(row.read_to)
     .bind(&row.prefix_hash)
     .bind(&row.status)
+    .bind(row.alarm_n)
+    .bind(&row.alarm_hash)
+    .bind(&row.points)
+    .bind(row.every)
     .execute(conn)
     .await?;
     Ok(())
@@ -173,9 +200,9 @@ pub async fn investigate(conn: &mut PgConnection, id: Uuid, row: &MonitorRow, st
     .bind(id)
     .bind(row.id)
     .bind(row.certificate)
-    .bind(row.n)
+    .bind(row.alarm_n.unwrap_or(row.n))
     .bind(statistic)
-    .bind(&row.prefix_hash)
+    .bind(row.alarm_hash.as_ref().unwrap_or(&row.prefix_hash))
     .execute(conn)
     .await?;
     Ok(())
@@ -244,6 +271,93 @@ pub async fn step(
     .execute(conn)
     .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// Gives samples that a monitor has read to one more person each, drawn evenly by a hash of the investigation; gives
+/// how many. Whoever labelled one already is not given it again.
+///
+/// # Errors
+/// The database's.
+pub async fn relabel(
+    conn: &mut PgConnection,
+    investigation: Uuid,
+    of: Of<'_>,
+    pass: bool,
+    threshold: f64,
+    n: i64,
+) -> Result<u64> {
+    let drawn: Vec<Uuid> = sqlx::query_scalar(
+        "with said as (
+            select v.sample_id, bool_and(v.pass) pass,
+                   coalesce(case when bool_and(v.pass) then min(v.p_pass) else 1 - min(v.p_pass) end, 1) sure
+            from verdicts v join samples s on s.id = v.sample_id
+            where s.task = $2 and s.half = 'audit' and s.text <> '' and v.judge = $4 and $3 in (v.criterion, 'all')
+              and exists (select from labels l where l.sample_id = s.id and l.phase = 'blind' and l.stream = 'audit'
+                          and $3 in (l.criterion, 'all'))
+            group by v.sample_id),
+         picked as (
+            select sample_id from said where pass = $5 and sure >= $6
+              and not exists (select from investigation_relabels r
+                              where r.investigation_id = $1 and r.sample_id = said.sample_id)
+            order by hashtextextended(sample_id::text || $1::text, 0), sample_id limit $7)
+         select id from samples where id in (select sample_id from picked) order by id for update",
+    )
+    .bind(investigation)
+    .bind(of.task)
+    .bind(of.criterion)
+    .bind(of.judge)
+    .bind(pass)
+    .bind(threshold)
+    .bind(n)
+    .fetch_all(&mut *conn)
+    .await?;
+    sqlx::query(
+        "insert into investigation_relabels (investigation_id, sample_id) select $1, unnest($2::uuid[])
+         on conflict do nothing",
+    )
+    .bind(investigation)
+    .bind(&drawn)
+    .execute(&mut *conn)
+    .await?;
+    // A sample labelled elsewhere may never have been up for review here: its overlap is then 0.
+    sqlx::query("update samples set overlap = overlap + 1, open_slots = open_slots + 1 where id = any($1)")
+        .bind(&drawn)
+        .execute(conn)
+        .await?;
+    Ok(drawn.len() as u64)
+}
+
+/// What came of the samples given to people again: asked for, answered since, and of those how often the new answer
+/// is the judge's and how often it is the first person's.
+///
+/// # Errors
+/// The database's.
+pub async fn relabelled(conn: &mut PgConnection, investigation: Uuid, of: Of<'_>) -> Result<[u64; 4]> {
+    let row = sqlx::query(
+        "with again as (
+            select r.sample_id,
+                   (select bool_and(l.pass) from labels l where l.sample_id = r.sample_id and l.phase = 'blind'
+                    and l.at >= r.asked_at and $2 in (l.criterion, 'all')) pass,
+                   (select bool_and(v.pass) from verdicts v where v.sample_id = r.sample_id and v.judge = $3
+                    and $2 in (v.criterion, 'all')) judge,
+                   (select bool_and(f.first_pass) from audit_references f where f.sample_id = r.sample_id
+                    and $2 in (f.criterion, 'all')) first
+            from investigation_relabels r where r.investigation_id = $1)
+         select count(*) asked, count(pass) answered, count(*) filter (where pass = judge) judge,
+                count(*) filter (where pass = first) first from again",
+    )
+    .bind(investigation)
+    .bind(of.criterion)
+    .bind(of.judge)
+    .fetch_one(conn)
+    .await?;
+    let whole = |n: i64| u64::try_from(n).unwrap_or(0);
+    Ok([
+        whole(row.try_get("asked")?),
+        whole(row.try_get("answered")?),
+        whole(row.try_get("judge")?),
+        whole(row.try_get("first")?),
+    ])
 }
 
 /// Judges and criteria that have verdicts and labels but no open monitor: task, criterion, judge, major.

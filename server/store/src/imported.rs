@@ -88,10 +88,13 @@ const RANKED_AT_ONCE: usize = 5000;
 /// # Errors
 /// The database's.
 pub async fn finish(conn: &mut PgConnection) -> Result<()> {
+    // What no judge has judged is always looked at; the rest is drawn by its verdict.
     let opened: Vec<(uuid::Uuid, String)> = sqlx::query_as(
-        "update samples s set overlap = p.overlap, open_slots = p.overlap
+        "update samples s set overlap = p.overlap, open_slots = p.overlap,
+            audit_pi = case s.half when 'audit' then 1 end, audit_drawn = case s.half when 'audit' then true end
          from programmes p, rubrics r
-         where s.origin = 'imported' and s.overlap = 0 and s.text <> '' and p.task = s.task
+         where s.origin = 'imported' and s.overlap = 0 and s.audit_drawn is null and s.text <> ''
+           and not exists (select from verdicts v where v.sample_id = s.id) and p.task = s.task
            and r.task = s.task and r.version = s.rubric_version and jsonb_array_length(r.body -> 'criteria') > 0
          returning s.id, s.half",
     )
@@ -108,7 +111,22 @@ pub async fn finish(conn: &mut PgConnection) -> Result<()> {
            and p.key = s.parent_key and p.cluster_hash = s.cluster_hash",
     )
     .await?;
-    Ok(())
+    loop {
+        let judged: Vec<uuid::Uuid> = sqlx::query_scalar(
+            "select s.id from samples s join programmes p on p.task = s.task
+             join rubrics r on r.task = s.task and r.version = s.rubric_version
+             where s.origin = 'imported' and s.overlap = 0 and s.audit_drawn is null and s.text <> ''
+               and jsonb_array_length(r.body -> 'criteria') > 0
+               and not exists (select from acceptances a where a.sample_id = s.id) order by s.id limit 2000",
+        )
+        .fetch_all(&mut *conn)
+        .await?;
+        if judged.is_empty() {
+            return crate::acceptance::queue_sweeps(conn).await;
+        }
+        let judged: Vec<_> = judged.into_iter().map(concord_domain::SampleId).collect();
+        crate::acceptance::open(conn, &judged).await?;
+    }
 }
 
 const TYPED: &str = "

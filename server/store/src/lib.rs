@@ -1,6 +1,7 @@
 //! Every line of SQL in Concord, a file an aggregate. Functions take a connection (or a transaction
 //! that the use case owns) and give domain types; "not there" is `None`, never an error.
 
+pub mod acceptance;
 pub mod accounts;
 pub mod audit;
 pub mod audit_log;
@@ -24,6 +25,7 @@ pub mod samples;
 pub mod settings;
 pub mod users;
 pub mod verdicts;
+pub mod webhooks;
 
 mod error;
 

@@ -125,22 +125,13 @@ pub async fn unjudged(conn: &mut PgConnection, generation: GenerationId, user: i
     Ok(ids.into_iter().map(SampleId).collect())
 }
 
-/// Opens a sample for review with its task's overlap, if it is not open yet, and gives it its place in the
-/// learning order.
+/// Opens a sample for review if it is not open yet: with its task's overlap, unless a certificate accepts it or the
+/// audit's draw passes it over. Gives it its place in the learning order.
 ///
 /// # Errors
 /// The database's.
 pub async fn open_for_review(conn: &mut PgConnection, id: SampleId) -> Result<()> {
-    let opened = sqlx::query(
-        "update samples s set overlap = p.overlap, open_slots = p.overlap from programmes p
-         where s.id = $1 and p.task = s.task and s.overlap = 0",
-    )
-    .bind(id.0)
-    .execute(&mut *conn)
-    .await?;
-    if opened.rows_affected() == 1 {
-        crate::learning::opened(conn, &[id.0]).await?;
-    }
+    crate::acceptance::open(conn, &[id]).await?;
     crate::learning::rank(conn, &[id.0]).await
 }
 

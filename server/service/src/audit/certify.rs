@@ -267,9 +267,8 @@ impl Attempt<'_> {
     }
 }
 
-/// How sure the judge is of the verdict it gave; one that gave no probability is taken at its word.
-pub(super) fn confidence(label: &Labelled) -> f64 {
-    label.p_pass.map_or(1.0, |p| if label.judge { p } else { 1.0 - p })
+fn confidence(label: &Labelled) -> f64 {
+    decisions::confidence(label.judge, label.p_pass)
 }
 
 /// The test takes errors to be independent, so of a user with several decisions one is drawn.

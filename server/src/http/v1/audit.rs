@@ -6,8 +6,8 @@ use crate::http::problem::Problem;
 use axum::extract::State;
 use axum::http::StatusCode;
 use concord_domain::{
-    AuditFilter, AuditReport, Certificate, CertificateRequest, Decision, DecisionFilter, DriftMonitor,
-    Investigation, JudgePair, Reliability, Slice,
+    AuditAllocation, AuditFilter, AuditReport, AuditSampling, Certificate, CertificateRequest, Decision,
+    DecisionFilter, DriftMonitor, Investigation, JudgePair, Reliability, Replay, Slice, Statement,
 };
 use serde::Deserialize;
 use uuid::Uuid;
@@ -163,4 +163,111 @@ pub(super) async fn investigate(
 ) -> Result<StatusCode, Problem> {
     state.use_cases.audit.investigate(&actor, id, &step.step, &step.note).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// How many samples people are to look at again.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Again {
+    /// 1 to 500.
+    n: u32,
+}
+
+/// How many were given to people.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub(super) struct Given {
+    /// Samples open to one more person each.
+    given: u64,
+}
+
+/// Gives samples that the alarm's monitor has read to one more person each, drawn evenly.
+#[utoipa::path(post, path = "/investigations/{id}/relabel", tag = "audit", params(("id" = Uuid, Path)),
+    request_body = Again, responses((status = 201, body = Given), (status = 409, body = Problem)))]
+pub(super) async fn relabel(
+    State(state): State<HttpState>,
+    SignedIn(actor): SignedIn,
+    Path(id): Path<Uuid>,
+    Json(again): Json<Again>,
+) -> Result<(StatusCode, axum::Json<Given>), Problem> {
+    let given = state.use_cases.audit.relabel(&actor, id, again.n).await?;
+    Ok((StatusCode::CREATED, axum::Json(Given { given })))
+}
+
+/// For whom a certificate is attempted anew.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Anew {
+    /// The judge, where another has taken the place of the one that drifted.
+    #[serde(default)]
+    judge: Option<String>,
+    /// What is stated of imported labels.
+    #[serde(default)]
+    statement: Option<Statement>,
+}
+
+/// Attempts a certificate like the suspended one, on labels that no attempt has read.
+#[utoipa::path(post, path = "/investigations/{id}/certify", tag = "audit", params(("id" = Uuid, Path)),
+    request_body = Anew, responses((status = 201, body = Certificate), (status = 404, body = Problem)))]
+pub(super) async fn certify_anew(
+    State(state): State<HttpState>,
+    SignedIn(actor): SignedIn,
+    Path(id): Path<Uuid>,
+    Json(anew): Json<Anew>,
+) -> Result<(StatusCode, axum::Json<Certificate>), Problem> {
+    let made = state.use_cases.audit.certify_anew(&actor, id, anew.judge, anew.statement).await?;
+    Ok((StatusCode::CREATED, axum::Json(made)))
+}
+
+/// Replays the label log for every open monitor: `same` says whether it comes to what is stored.
+#[utoipa::path(get, path = "/drift/replay", tag = "audit", responses((status = 200, body = Vec<Replay>)))]
+pub(super) async fn replay(
+    State(state): State<HttpState>,
+    SignedIn(actor): SignedIn,
+) -> Result<axum::Json<Vec<Replay>>, Problem> {
+    Ok(axum::Json(state.use_cases.audit.replay(&actor, None).await?))
+}
+
+/// How the audit of a task is drawn.
+#[utoipa::path(get, path = "/tasks/{task}/audit-sampling", tag = "audit", params(("task" = String, Path)),
+    responses((status = 200, body = AuditSampling), (status = 404, body = Problem)))]
+pub(super) async fn sampling(
+    State(state): State<HttpState>,
+    SignedIn(actor): SignedIn,
+    Path(task): Path<String>,
+) -> Result<axum::Json<AuditSampling>, Problem> {
+    Ok(axum::Json(state.use_cases.audit.sampling(&actor, &task).await?))
+}
+
+/// Changes how the audit of a task is drawn, for samples opened from now on.
+#[utoipa::path(put, path = "/tasks/{task}/audit-sampling", tag = "audit", params(("task" = String, Path)),
+    request_body = AuditSampling, responses((status = 200, body = AuditSampling), (status = 422, body = Problem)))]
+pub(super) async fn set_sampling(
+    State(state): State<HttpState>,
+    SignedIn(actor): SignedIn,
+    Path(task): Path<String>,
+    Json(to): Json<AuditSampling>,
+) -> Result<axum::Json<AuditSampling>, Problem> {
+    Ok(axum::Json(state.use_cases.audit.set_sampling(&actor, &task, to).await?))
+}
+
+/// How many labels there are to spend.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Budget {
+    /// Labelled samples.
+    budget: u64,
+}
+
+/// What so many labels are best spent on, by Neyman's allocation to verdicts; changes nothing.
+#[utoipa::path(get, path = "/tasks/{task}/audit-sampling/plan", tag = "audit",
+    params(("task" = String, Path), Budget),
+    responses((status = 200, body = AuditAllocation), (status = 409, body = Problem)))]
+pub(super) async fn allocate(
+    State(state): State<HttpState>,
+    SignedIn(actor): SignedIn,
+    Path(task): Path<String>,
+    Query(asked): Query<Budget>,
+) -> Result<axum::Json<AuditAllocation>, Problem> {
+    Ok(axum::Json(state.use_cases.audit.allocate(&actor, &task, asked.budget).await?))
 }
