@@ -29,7 +29,7 @@ pub fn target() -> PathBuf {
 }
 
 /// A loopback port that nobody listens on.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("its address").port()
 }

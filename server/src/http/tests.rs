@@ -18,6 +18,7 @@ use concord_service::programmes::ProgrammesService;
 use concord_service::review::ReviewService;
 use concord_service::rubrics::RubricsService;
 use concord_service::samples::SamplesService;
+use concord_service::webhooks::{Reach, WebhooksService};
 use leptos::config::LeptosOptions;
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -69,6 +70,7 @@ impl App {
             samples: Arc::new(SamplesService::new(pool.clone())),
             work: Arc::new(NoModels),
             audit: Arc::new(AuditService::new(pool.clone())),
+            webhooks: Arc::new(WebhooksService::new(pool.clone(), Reach::Public)),
             rubrics: Arc::new(RubricsService::new(pool.clone())),
             exports: Arc::new(ExportsService::new(pool.clone(), std::env::temp_dir())),
         };
