@@ -1,11 +1,6 @@
--- A drift monitor reads a decision once both its label and its verdict are in. A verdict that came after its
--- label was missed by the monitor and found by its replay; now a decision's place is the later of the two.
--- Verdicts that are there already keep the place of their label.
-alter table verdicts add column tx xid8 not null default '0';
-alter table verdicts alter column tx set default pg_current_xact_id();
-create index verdicts_log on verdicts (tx) where tx > '0';
-create index labels_log on labels (tx) where phase = 'blind' and stream = 'audit';
-
+-- A drift monitor reads a decision once both its label and its verdict are in, and its place in the log is the later
+-- of the two: a verdict that came after its label was missed by the monitor and found by its replay. Open monitors
+-- read on from their start in this order.
 alter table drift_monitors
     -- The label that rang, and the hash of the labels up to it.
     add column alarm_n bigint,
@@ -13,3 +8,5 @@ alter table drift_monitors
     -- The chart: n, statistic, lower and upper end of the confidence sequence, at every so many labels.
     add column points double precision[] not null default '{}',
     add column every bigint not null default 1;
+update drift_monitors set read_to = started_at, n = 0, agreed = 0, state = '{}', prefix_hash = sha256('')
+where closed_at is null;

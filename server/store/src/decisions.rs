@@ -111,7 +111,7 @@ const LOG: &str = "
         where l.task = $1 and l.phase = 'blind' and l.stream = 'audit' and l.tx >= $6::bigint::text::xid8 and l.tx < $7::bigint::text::xid8
         union
         select v.sample_id from verdicts v join samples s on s.id = v.sample_id
-        where v.tx > '0' and v.tx >= $6::bigint::text::xid8 and v.tx < $7::bigint::text::xid8 and s.task = $1 and v.judge = $3),
+        where v.tx >= $6::bigint::text::xid8 and v.tx < $7::bigint::text::xid8 and s.task = $1 and v.judge = $3),
     first as (
         select distinct on (l.sample_id, l.criterion) l.sample_id, l.criterion, l.tx, l.seq, l.pass
         from hit join samples s on s.id = hit.sample_id join labels l on l.sample_id = s.id
@@ -164,7 +164,7 @@ pub async fn has_news(conn: &mut PgConnection, from: i64, before: i64) -> Result
     Ok(sqlx::query_scalar(
         "select exists (select from labels where phase = 'blind' and stream = 'audit'
                         and tx >= $1::bigint::text::xid8 and tx < $2::bigint::text::xid8)
-             or exists (select from verdicts where tx > '0' and tx >= $1::bigint::text::xid8 and tx < $2::bigint::text::xid8)",
+             or exists (select from verdicts where tx >= $1::bigint::text::xid8 and tx < $2::bigint::text::xid8)",
     )
     .bind(from)
     .bind(before)

@@ -162,7 +162,7 @@ impl World {
     async fn settle(&self) {
         for _ in 0..200 {
             let settled: bool = sqlx::query_scalar(
-                "select not exists (select from labels where tx >= pg_snapshot_xmin(pg_current_snapshot()))",
+                "select not exists (select from labels where tx >= concord_log_horizon())",
             )
             .fetch_one(&self.pool)
             .await
