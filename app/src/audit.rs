@@ -62,7 +62,7 @@ fn tabs(reader: &Reader, current: &str) -> AnyView {
 }
 
 /// An estimate in figures: value, interval and n; or in words that there is none. The axis runs from `low` to 1.
-fn figure(reader: &Reader, of: &Estimate, low: f64) -> AnyView {
+pub(crate) fn figure(reader: &Reader, of: &Estimate, low: f64) -> AnyView {
     let t = reader.words();
     let Some(est) = of.est else {
         let why = of.why.clone().unwrap_or_default();

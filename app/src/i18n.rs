@@ -3,6 +3,8 @@
 #[cfg(feature = "ssr")]
 pub(crate) mod audit;
 pub(crate) mod common;
+#[cfg(feature = "ssr")]
+pub(crate) mod me;
 pub(crate) mod pages;
 pub(crate) mod review;
 

@@ -13,6 +13,8 @@ pub mod audit;
 pub mod document;
 mod error;
 mod i18n;
+#[cfg(feature = "ssr")]
+pub mod me;
 mod pages;
 mod review;
 mod routes;

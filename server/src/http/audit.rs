@@ -38,9 +38,9 @@ pub(super) fn routes() -> Router<HttpState> {
 }
 
 /// Who reads, in which language and theme, and who that is to the use cases.
-struct Visit {
-    actor: Actor,
-    reader: Reader,
+pub(super) struct Visit {
+    pub(super) actor: Actor,
+    pub(super) reader: Reader,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Visit {
@@ -63,7 +63,11 @@ impl Visit {
     }
 
     /// The page of what a use case gave, or its refusal.
-    fn show<T>(&self, done: Result<T, Error>, page: impl FnOnce(&Reader, T) -> String) -> Response {
+    pub(super) fn show<T>(
+        &self,
+        done: Result<T, Error>,
+        page: impl FnOnce(&Reader, T) -> String,
+    ) -> Response {
         match done {
             Ok(data) => Html(page(&self.reader, data)).into_response(),
             Err(error) => self.refuse(&error),
