@@ -72,6 +72,9 @@ pub struct Generated {
 pub struct ScoreRequest {
     /// Instructions: ours, trusted.
     pub system: String,
+    /// The part of the user turn that many requests share, such as worked examples; empty, or ends with a
+    /// newline. Data. A model with a prefix cache reads it once for all of them.
+    pub preamble: String,
     /// The part of the user turn every question shares; ends with a newline. Data.
     pub shared: String,
     /// One question a criterion: the rest of the user turn.
@@ -90,6 +93,9 @@ pub struct Score {
     pub logits: Option<Vec<f32>>,
     /// Probability of the first answer among the answers; `None` when it could not be read.
     pub p_first: Option<f64>,
+    /// Where there is no probability: the answer that the written text is, by its place in the request. A
+    /// server without log-probabilities gives only this.
+    pub said: Option<usize>,
 }
 
 /// What [`LanguageModel::score`] found.

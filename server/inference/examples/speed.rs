@@ -71,6 +71,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let scored = model
             .score(ScoreRequest {
                 system: "你是评审。只回答 Yes 或 No。".to_owned(),
+                preamble: String::new(),
                 shared: format!(
                     "用户记录：\n{history}商品：露营炉\n解释 {round}：你最近看过帐篷，露营炉正好一起用。\n"
                 ),

@@ -102,13 +102,17 @@ impl Engine {
     pub(crate) fn score(&mut self, request: &ScoreRequest, wanted: Wanted<'_>) -> Result<Scored, ModelError> {
         let started = Instant::now();
         let answers = self.first_tokens(&request.answers)?;
-        if !request.shared.ends_with('\n') {
-            return Err(ModelError::BadRequest("the shared part must end with a newline".to_owned()));
+        if !request.shared.ends_with('\n')
+            || !(request.preamble.is_empty() || request.preamble.ends_with('\n'))
+        {
+            return Err(ModelError::BadRequest("what is shared must end with a newline".to_owned()));
         }
         let prompts = request
             .questions
             .iter()
-            .map(|question| self.vocabulary.shared_prompt(&request.system, &request.shared, question))
+            .map(|question| {
+                self.vocabulary.shared_prompt(&request.system, &request.preamble, &request.shared, question)
+            })
             .collect::<Result<Vec<_>, _>>()?;
         for prompt in &prompts {
             self.check_context(prompt, 0)?;
@@ -122,7 +126,7 @@ impl Engine {
             let logits = self.model.logits(&state).map_err(kernel)?;
             let logits: Vec<f32> =
                 answers.iter().filter_map(|token| logits.get(*token as usize).copied()).collect();
-            scores.push(Score { p_first: softmax_first(&logits), logits: Some(logits) });
+            scores.push(Score { p_first: softmax_first(&logits), logits: Some(logits), said: None });
         }
         let prefix = |prompt: &Vec<Vec<u32>>| prompt.iter().rev().skip(1).map(Vec::len).sum();
         let prefix_tokens = prompts.first().map_or(0, prefix);

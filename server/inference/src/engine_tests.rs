@@ -56,6 +56,7 @@ fn questions(lines: usize) -> ScoreRequest {
     let shared = "Item: a light camping tent for two.\nExplanation: you viewed hiking shoes last week.\n";
     ScoreRequest {
         system: "You judge explanations. Answer Yes or No.".to_owned(),
+        preamble: String::new(),
         shared: shared.repeat(lines),
         questions: ["Is it about the item?", "Is it polite?", "Does it cite evidence?"]
             .map(|question| format!("{question} Answer Yes or No."))
@@ -171,7 +172,8 @@ fn a_cached_prefix_gives_bit_for_bit_the_uncached_scores() {
         assert!(cached.prefix_tokens > 20 * lines, "{name}: {}", cached.prefix_tokens);
 
         // The same tokens read in one call: how far the call's shape alone moves a probability.
-        let prompt = engine.vocabulary.shared_prompt(&request.system, &request.shared, &request.questions[0]);
+        let prompt =
+            engine.vocabulary.shared_prompt(&request.system, "", &request.shared, &request.questions[0]);
         engine.forget();
         let whole = prompt.unwrap().concat();
         let state = engine.model.forward(&whole, &mut engine.cache).unwrap();
@@ -242,4 +244,24 @@ fn a_file_that_is_cut_or_lies_is_refused_or_loads_but_never_harms() {
         (0..3).for_each(|_| bytes[random.random_range(0..50_000)] = random.random());
         let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| load(&bytes).is_ok()));
     }
+}
+
+#[test]
+fn examples_before_the_shared_part_are_read_once_for_every_user() {
+    let mut engine = load("tiny");
+    let alone = engine.score(&questions(3), WANTED).unwrap();
+    engine.forget();
+    let preamble = "Example: a tent for a camper. Yes\n".repeat(6);
+    let first = ScoreRequest { preamble: preamble.clone(), ..questions(3) };
+    let read = engine.score(&first, WANTED).unwrap();
+    let examples = read.prefix_tokens - alone.prefix_tokens;
+    assert!(examples > 40, "{examples}");
+    let second = ScoreRequest { shared: "Another shopper.\n".to_owned(), ..first.clone() };
+    let after = engine.score(&second, WANTED).unwrap();
+    engine.forget();
+    let cold = engine.score(&second, WANTED).unwrap();
+    assert!(cold.prefilled_tokens - after.prefilled_tokens >= examples, "{after:?} {cold:?}");
+    assert_eq!(after.scores, cold.scores, "the cache changes nothing");
+    let unended = ScoreRequest { preamble: "no newline".to_owned(), ..first };
+    assert!(matches!(engine.score(&unended, WANTED), Err(ModelError::BadRequest(_))));
 }

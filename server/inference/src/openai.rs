@@ -151,15 +151,17 @@ impl LanguageModel for OpenAiModel {
         let mut prefilled_tokens = 0;
         // One after the other: a server with a prefix cache reads the shared part once.
         for question in &request.questions {
-            let user = format!("{}{question}", request.shared);
+            let user = format!("{}{}{question}", request.preamble, request.shared);
             let extra = json!({"max_tokens": 1, "temperature": 0, "logprobs": true, "top_logprobs": 20});
             let (choice, usage) = self.ask(&request.system, &user, extra).await?;
             prefilled_tokens += usage.prefilled();
             let logits = wire::answer_logprobs(&choice, &request.answers);
             let p_first = logits.as_deref().and_then(crate::engine::softmax_first);
-            scores.push(Score { logits, p_first });
+            let said = if p_first.is_none() { wire::answer_said(&choice, &request.answers) } else { None };
+            scores.push(Score { logits, p_first, said });
         }
-        let prefix_tokens = estimate_tokens(&request.system) + estimate_tokens(&request.shared);
+        let shared = [&request.system, &request.preamble, &request.shared];
+        let prefix_tokens = shared.into_iter().map(|part| estimate_tokens(part)).sum();
         Ok(Scored { scores, prefix_tokens, prefilled_tokens, millis: millis(started) })
     }
 }

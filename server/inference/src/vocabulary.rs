@@ -106,16 +106,18 @@ impl Vocabulary {
         Ok(vec![self.opening(system)?, self.ending(user)?])
     }
 
-    /// As [`prompt`](Self::prompt), with the user turn split where questions begin to differ. The
-    /// two parts are encoded apart, always: quantised weights answer differently when the same
+    /// As [`prompt`](Self::prompt), with the user turn split where requests and questions begin to differ. The
+    /// parts are encoded apart, always: quantised weights answer differently when the same
     /// text is read in other pieces.
     pub(crate) fn shared_prompt(
         &self,
         system: &str,
+        preamble: &str,
         shared: &str,
         question: &str,
     ) -> Result<Vec<Vec<u32>>, ModelError> {
-        Ok(vec![self.opening(system)?, self.encode(shared)?, self.ending(question)?])
+        let user = [self.encode(preamble)?, self.encode(shared)?, self.ending(question)?];
+        Ok([self.opening(system)?].into_iter().chain(user).collect())
     }
 
     fn opening(&self, system: &str) -> Result<Vec<u32>, ModelError> {

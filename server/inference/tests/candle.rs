@@ -59,6 +59,7 @@ async fn scores_are_probabilities_and_the_prefix_is_read_once() {
     let scored = tiny(Options::default())
         .score(ScoreRequest {
             system: "Judge. Answer Yes or No.".to_owned(),
+            preamble: String::new(),
             shared: "An explanation that is shared by all questions.\n".repeat(8),
             questions: (0..4).map(|question| format!("Is criterion {question} met?")).collect(),
             answers: vec!["Yes".to_owned(), "No".to_owned()],

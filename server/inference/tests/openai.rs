@@ -52,7 +52,9 @@ async fn answer(
         }
         "cut-off" => say(r#"{"tag":"露"#, "length"),
         "disobedient" => say(r#"{"tag":"far too long a tag"}"#, "stop"),
-        "no-logprobs" => say("Yes", "length"),
+        "no-logprobs" => say(" yes.", "length"),
+        "no-logprobs-zh" => say("否。", "length"),
+        "rambling" => say("No problem", "length"),
         "refusing" => (StatusCode::BAD_REQUEST, "context too long").into_response(),
         "slow" => {
             tokio::time::sleep(Duration::from_secs(30)).await;
@@ -94,6 +96,7 @@ fn write() -> GenerateRequest {
 fn judge() -> ScoreRequest {
     ScoreRequest {
         system: "Judge.".to_owned(),
+        preamble: String::new(),
         shared: "An explanation.\n".to_owned(),
         questions: vec!["Is it polite?".to_owned(), "Is it true?".to_owned()],
         answers: vec!["Yes".to_owned(), "No".to_owned()],
@@ -122,10 +125,21 @@ async fn scores_come_from_the_log_probabilities_of_the_answers() {
 }
 
 #[tokio::test]
-async fn without_log_probabilities_there_is_no_score() {
-    let (model, _) = model("no-logprobs", Some("key-1")).await;
-    let scored = model.score(judge()).await.unwrap();
-    assert!(scored.scores.iter().all(|score| score.logits.is_none() && score.p_first.is_none()));
+async fn without_log_probabilities_the_text_is_the_answer_and_has_no_probability() {
+    for (mood, said) in [("no-logprobs", Some(0)), ("no-logprobs-zh", None), ("rambling", None)] {
+        let (model, _) = model(mood, Some("key-1")).await;
+        let scored = model.score(judge()).await.unwrap();
+        assert!(
+            scored.scores.iter().all(|score| score.logits.is_none() && score.p_first.is_none()),
+            "{mood}"
+        );
+        assert!(scored.scores.iter().all(|score| score.said == said), "{mood}: {scored:?}");
+    }
+    let (zh, _) = model("no-logprobs-zh", Some("key-1")).await;
+    let request = ScoreRequest { answers: vec!["是".to_owned(), "否".to_owned()], ..judge() };
+    assert_eq!(zh.score(request).await.unwrap().scores[0].said, Some(1));
+    let (sure, _) = model("good", Some("key-1")).await;
+    assert_eq!(sure.score(judge()).await.unwrap().scores[0].said, None, "a probability says it already");
 }
 
 #[tokio::test]

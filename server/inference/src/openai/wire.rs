@@ -94,3 +94,12 @@ pub(super) fn answer_logprobs(choice: &Choice, answers: &[String]) -> Option<Vec
     }
     best.into_iter().collect()
 }
+
+/// The answer that the written text is, and nothing but it: a word followed by something else ("No problem") or
+/// two answers at once is not read, because a wrong reading would look like a verdict.
+pub(super) fn answer_said(choice: &Choice, answers: &[String]) -> Option<usize> {
+    let text = choice.message.content.as_deref()?;
+    let said =
+        text.trim().trim_matches(|sign: char| sign.is_ascii_punctuation() || "。，！“”「」".contains(sign));
+    answers.iter().position(|answer| answer.to_lowercase() == said.to_lowercase())
+}
