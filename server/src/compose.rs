@@ -13,6 +13,7 @@ use concord_service::exports::ExportsService;
 use concord_service::generation::Generator;
 use concord_service::items::ItemIndex;
 use concord_service::jobs::Worker;
+use concord_service::judges::JudgesService;
 use concord_service::judging::Judge;
 use concord_service::models::Models;
 use concord_service::programmes::ProgrammesService;
@@ -61,6 +62,7 @@ pub async fn compose(config: &Config, database: &Database) -> Result<Concord> {
         work: Arc::new(WorkService::new(pool.clone(), models.clone())),
         audit: Arc::new(AuditService::new(pool.clone())),
         webhooks: Arc::new(WebhooksService::new(pool.clone(), reach)),
+        judges: Arc::new(JudgesService::new(pool.clone(), models.clone())),
         rubrics: Arc::new(RubricsService::new(pool.clone())),
         exports: Arc::new(exports.clone()),
     };

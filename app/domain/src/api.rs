@@ -38,8 +38,6 @@ pub trait Review: Send + Sync {
     async fn reveal(&self, actor: &Actor, id: AssignmentId) -> Result<Reveal>;
     /// Gives the sample back with a reason.
     async fn skip(&self, actor: &Actor, id: AssignmentId, reason: &str) -> Result<()>;
-    /// Gives the sample back and puts it on the leads' list with what one cannot decide.
-    async fn escalate(&self, actor: &Actor, id: AssignmentId, reason: &str) -> Result<()>;
     /// An assignment of one's own with the answers stored so far, to go back to it (revision).
     async fn reopen(&self, actor: &Actor, id: AssignmentId) -> Result<(Assignment, Vec<Answer>)>;
     /// One's own last finished samples, newest first.
@@ -73,19 +71,6 @@ pub trait Programmes: Send + Sync {
     async fn gold(&self, actor: &Actor, task: Option<&str>) -> Result<Vec<GoldQuestion>>;
     /// Everybody's record on gold questions and repeats.
     async fn records(&self, actor: &Actor) -> Result<Vec<RaterRecord>>;
-    /// Escalations, those that wait longest first; `open`: without those that have ended (leads).
-    async fn escalations(&self, actor: &Actor, open: bool) -> Result<Vec<Escalation>>;
-    /// Ends an escalation: by a change of the guideline, or by a "won't" with a reason.
-    async fn resolve_escalation(
-        &self,
-        actor: &Actor,
-        id: uuid::Uuid,
-        outcome: EscalationOutcome,
-    ) -> Result<()>;
-    /// What seeing verdicts does to people, by task and judge (leads).
-    async fn anchoring(&self, actor: &Actor) -> Result<Vec<Anchoring>>;
-    /// One's own pace, record and last samples.
-    async fn own_work(&self, actor: &Actor) -> Result<OwnWork>;
 }
 
 /// Looking at samples.
@@ -181,6 +166,27 @@ pub trait Webhooks: Send + Sync {
     async fn deliveries(&self, actor: &Actor, id: Option<uuid::Uuid>) -> Result<Vec<Delivery>>;
 }
 
+/// Judges: what they are made of, and how they hold up.
+#[async_trait]
+pub trait Judges: Send + Sync {
+    /// The judge of every task; or of one.
+    async fn judges(&self, actor: &Actor, task: Option<&str>) -> Result<Vec<TaskJudge>>;
+    /// Draws worked examples from what people agree on in the train half; another judge from here on. Live
+    /// certificates of the one before are void.
+    async fn draw(&self, actor: &Actor, task: &str, request: DrawRequest) -> Result<TaskJudge>;
+    /// Fits calibrations on blind labels of the train half; another judge from here on. Its verdicts are read
+    /// anew from stored logits by a job.
+    async fn calibrate(&self, actor: &Actor, task: &str, request: CalibrationRequest) -> Result<Calibrated>;
+    /// Queues the judging of what this task's judge has not judged yet: all of it, or what people have labelled.
+    async fn rejudge(&self, actor: &Actor, task: &str, labelled_only: bool) -> Result<()>;
+    /// Queues a run of probes.
+    async fn probe(&self, actor: &Actor, task: &str, request: ProbeRequest) -> Result<ProbeReport>;
+    /// Runs of probes of a task, newest first.
+    async fn probes(&self, actor: &Actor, task: &str) -> Result<Vec<ProbeReport>>;
+    /// Changes how verdicts become a grade.
+    async fn set_senior(&self, actor: &Actor, task: &str, rule: SeniorRule) -> Result<SeniorRule>;
+}
+
 /// Rubrics: versioned, edited by leads.
 #[async_trait]
 pub trait Rubrics: Send + Sync {
@@ -225,6 +231,8 @@ pub struct UseCases {
     pub audit: std::sync::Arc<dyn Audit>,
     /// Webhooks.
     pub webhooks: std::sync::Arc<dyn Webhooks>,
+    /// Judges.
+    pub judges: std::sync::Arc<dyn Judges>,
     /// Rubrics.
     pub rubrics: std::sync::Arc<dyn Rubrics>,
     /// Exports.

@@ -138,12 +138,9 @@ pub struct SampleDetail {
     pub verdicts: Option<Vec<crate::Verdict>>,
     /// Everybody's labels, for leads.
     pub labels: Option<Vec<PersonLabel>>,
-    /// Earlier links that people failed: for leads all, for others those they have answered themselves.
+    /// The senior reviewer's grade of the verdicts, for leads: S, A or B.
     #[serde(default)]
-    pub linked: Vec<crate::LinkedFail>,
-    /// Cited lines that people marked as unsupported, for leads.
-    #[serde(default)]
-    pub unsupported: Vec<crate::UnsupportedLine>,
+    pub grade: Option<crate::Grade>,
     /// How it was made, for leads: name and value (model, hash, prompt, seed, tokens, time).
     pub provenance: Option<Vec<(String, String)>>,
 }

@@ -27,7 +27,7 @@ pub enum JobState {
 pub struct Job {
     /// Its id.
     pub id: JobId,
-    /// `generate`, `judge`, `rationale`, `export`.
+    /// `generate`, `judge`, `rejudge`, `probe`, `rationale`, `export`, `recalibrate`.
     pub kind: String,
     /// Where it stands.
     pub state: JobState,

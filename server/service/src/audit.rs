@@ -14,6 +14,7 @@ mod watch;
 
 pub(crate) use card::estimate;
 pub use fold::{fold, refold};
+pub(crate) use tally::major_of;
 pub use watch::watch;
 
 use crate::error::OrInternal;

@@ -3,6 +3,7 @@
 use crate::acceptance::{self, AcceptArgs};
 use crate::exports::ExportsService;
 use crate::generation::{self, GenerateArgs, Generator};
+use crate::judges;
 use crate::judging::{self, Judge};
 use crate::webhooks::Courier;
 use concord_domain::JobId;
@@ -19,9 +20,9 @@ const LEASE_SECONDS: i32 = 60;
 const RENEW_EVERY: Duration = Duration::from_secs(15);
 const IDLE: Duration = Duration::from_millis(500);
 /// Kinds that need a model: run one at a time, as the model does.
-pub const MODEL_KINDS: [&str; 3] = ["generate", "judge", "rationale"];
+pub const MODEL_KINDS: [&str; 5] = ["generate", "judge", "rejudge", "probe", "rationale"];
 /// Kinds that need none: never wait for a model.
-pub const LIGHT_KINDS: [&str; 2] = ["export", "accept"];
+pub const LIGHT_KINDS: [&str; 3] = ["export", "accept", "recalibrate"];
 /// Messages to elsewhere: they wait for others, and nothing waits for them.
 pub const POST_KINDS: [&str; 1] = ["webhook"];
 
@@ -107,7 +108,7 @@ pub struct Worker {
     pub pool: PgPool,
     /// Runs `generate`.
     pub generator: Generator,
-    /// Runs `judge` and `rationale`.
+    /// Runs `judge`, `rejudge`, `probe` and `rationale`.
     pub judge: Judge,
     /// Runs `export`.
     pub exports: ExportsService,
@@ -179,6 +180,9 @@ impl Worker {
         match job.kind.as_str() {
             "generate" => self.generator.run(args(job)?, progress).await,
             "judge" => self.judge.run(args(job)?, progress).await,
+            "rejudge" => self.judge.rejudge(args(job)?, progress).await,
+            "recalibrate" => judges::recalibrate(&self.pool, args(job)?, progress).await,
+            "probe" => self.judge.probe(args(job)?, progress).await,
             "rationale" => self.judge.rationales(args(job)?).await,
             "export" => self.exports.run(args(job)?).await,
             "accept" => acceptance::run(&self.pool, &args::<AcceptArgs>(job)?).await,

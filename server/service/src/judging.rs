@@ -2,17 +2,22 @@
 
 use crate::generation::GenerateArgs;
 use crate::jobs::{JobError, Progress};
+use crate::judges::read::{Read, read};
+use crate::judges::setup::{self, Setup};
 use crate::models::Models;
-use concord_domain::ports::{GenerateRequest, ModelInfo, Priority, Score, ScoreRequest, Scored};
-use concord_domain::{JobId, Rubric, SampleId};
-use concord_pipeline::judge;
+use concord_domain::ports::{GenerateRequest, ModelError, Priority, Score, ScoreRequest, Scored};
+use concord_domain::{JobId, Rubric, Sample, SampleId};
+use concord_pipeline::judge::{self, Worked};
 use concord_store::jobs::NewJob;
-use concord_store::samples::Loaded;
 use concord_store::verdicts::NewVerdict;
-use concord_store::{jobs, rubrics, samples, verdicts};
+use concord_store::{jobs, judges, rubrics, samples, verdicts};
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
+
+/// With several sets of examples so many samples of a user are judged together, set by set, so that a set's
+/// examples and the user's context are read once for all of them. Work of one such group is lost if it stops.
+const TOGETHER: usize = 12;
 
 /// Runs the judge.
 #[derive(Clone)]
@@ -30,6 +35,31 @@ pub struct RationaleArgs {
     pub sample: SampleId,
 }
 
+/// What a job works on that judges what the current judge of a task has not judged.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RejudgeArgs {
+    /// The task.
+    pub task: String,
+    /// Only samples that people have labelled.
+    #[serde(default)]
+    pub labelled_only: bool,
+}
+
+/// A sample with its rubric.
+#[derive(Debug, Clone)]
+pub(crate) struct Subject {
+    pub(crate) sample: Sample,
+    pub(crate) rubric: Rubric,
+}
+
+/// What a judge said of a sample: the answers asked for, and the scores, one a set of examples; none where the
+/// model cannot read the sample at all.
+#[derive(Debug, Clone)]
+pub(crate) struct Heard {
+    answers: Vec<String>,
+    sets: Vec<Scored>,
+}
+
 impl Judge {
     /// Judges every unjudged sample of a user, opens each for review as it is judged, and queues its
     /// rationales at the lowest priority.
@@ -37,39 +67,133 @@ impl Judge {
     /// # Errors
     /// [`JobError`]: whether to try again, and when.
     pub async fn run(&self, args: GenerateArgs, progress: &Progress) -> Result<(), JobError> {
-        let info = self.models.judge.info().await?;
-        let name = judge_name(&info)?;
         let mut conn = self.pool.acquire().await?;
         let todo = samples::unjudged(&mut conn, args.generation, args.user).await?;
-        verdicts::register(&mut conn, &name, &info, &judge::version()?).await?;
         drop(conn);
-        let total = i64::try_from(todo.len()).unwrap_or(i64::MAX);
-        for (done, sample) in (0_i64..).zip(todo) {
-            progress.say(done, total, "judging").await;
-            self.judge_one(sample, &name).await?;
+        let total = count(todo.len());
+        let mut done = 0;
+        while done < todo.len() {
+            progress.say(count(done), total, "judging").await;
+            done += self.judge_some(&todo[done..]).await?;
         }
         Ok(())
     }
 
-    async fn judge_one(&self, id: SampleId, judge_name: &str) -> Result<(), JobError> {
+    /// Judges what the current judge of a task has not judged yet, labelled samples first. Stopped, it goes on with
+    /// what is missing then.
+    ///
+    /// # Errors
+    /// [`JobError`]: whether to try again, and when.
+    pub async fn rejudge(&self, args: RejudgeArgs, progress: &Progress) -> Result<(), JobError> {
+        let info = self.models.judge.info().await?;
+        let mut done = 0;
+        loop {
+            let mut conn = self.pool.acquire().await?;
+            let setup = setup::current(&mut conn, &args.task, &info).await?;
+            let todo =
+                judges::unjudged_by(&mut conn, &args.task, &setup.judge, args.labelled_only, 256).await?;
+            let (all, judged, _) = judges::coverage(&mut conn, &args.task, &setup.judge).await?;
+            drop(conn);
+            if todo.is_empty() {
+                return Ok(());
+            }
+            let mut at = 0;
+            while at < todo.len() {
+                let total = if args.labelled_only { 0 } else { done + all - judged };
+                progress.say(done + count(at), total, "judging").await;
+                at += self.judge_some(&todo[at..]).await?;
+            }
+            done += count(at);
+        }
+    }
+
+    /// Judges the first of these samples, with several sets the first few of one task and user; gives how many.
+    async fn judge_some(&self, ids: &[SampleId]) -> Result<usize, JobError> {
+        let info = self.models.judge.info().await?;
         let mut conn = self.pool.acquire().await?;
-        let (loaded, rubric) = load(&mut conn, id).await?;
+        let mut subjects = load(&mut conn, &ids[..ids.len().min(1)]).await?;
+        let first = subjects.first().ok_or_else(|| JobError::give_up("the sample is gone"))?;
+        let task = first.sample.task.clone();
+        let user = first.sample.user.clone();
+        // Read anew each time: a lead may have changed the judge meanwhile, and a verdict bears the name of who gave it.
+        let setup = setup::current(&mut conn, &task, &info).await?;
+        if setup.sets.len() > 1 {
+            subjects = load(&mut conn, &ids[..ids.len().min(TOGETHER)]).await?;
+        }
         drop(conn);
-        let questions = judge::questions(&loaded.sample, &rubric)?;
-        let answers = questions.answers.clone();
+        let alike =
+            |it: &Subject| it.sample.task == task && it.sample.user == user && it.sample.user.is_some();
+        let together = subjects.iter().take_while(|it| alike(it)).count().max(1);
+        subjects.truncate(together);
+        let heard = self.hear(&setup.sets, &subjects).await?;
+        for (subject, heard) in subjects.iter().zip(&heard) {
+            self.store(&setup, subject, heard).await?;
+        }
+        Ok(together)
+    }
+
+    /// Asks the model about samples, set by set.
+    pub(crate) async fn hear(
+        &self,
+        sets: &[Vec<Worked>],
+        subjects: &[Subject],
+    ) -> Result<Vec<Heard>, JobError> {
+        let mut heard: Vec<Heard> = Vec::with_capacity(subjects.len());
+        for subject in subjects {
+            heard.push(Heard { answers: judge::answers(&subject.sample.lang)?, sets: Vec::new() });
+        }
+        for examples in sets {
+            for (subject, heard) in subjects.iter().zip(&mut heard) {
+                heard.sets.extend(self.ask(subject, examples).await?);
+            }
+        }
+        // A mean over some of the sets would be another judge's.
+        heard.iter_mut().filter(|it| it.sets.len() < sets.len()).for_each(|it| it.sets.clear());
+        Ok(heard)
+    }
+
+    /// One sample with one set; `None` where the model cannot take it, which is an outcome of its own.
+    async fn ask(&self, subject: &Subject, examples: &[Worked]) -> Result<Option<Scored>, JobError> {
+        let questions = judge::questions(&subject.sample, &subject.rubric, examples)?;
         let request = ScoreRequest {
             system: questions.system,
+            preamble: questions.preamble,
             shared: questions.shared,
             questions: questions.questions,
             answers: questions.answers,
             priority: Priority::Batch,
         };
-        let scored = self.models.judge.score(request).await?;
+        match self.models.judge.score(request).await {
+            Ok(scored) => Ok(Some(scored)),
+            Err(ModelError::BadRequest(why)) => {
+                tracing::warn!(sample = %subject.sample.id, %why, "the judge cannot read this sample");
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn store(&self, setup: &Setup, subject: &Subject, heard: &Heard) -> Result<(), JobError> {
+        let id = subject.sample.id;
         let mut tx = self.pool.begin().await?;
-        store_verdicts(&mut tx, id, &rubric, judge_name, &answers, &scored).await?;
+        for (place, criterion) in subject.rubric.criteria.iter().enumerate() {
+            let read = heard.read(place, setup.calibrations.get(&criterion.name));
+            let new = NewVerdict {
+                id: Uuid::now_v7(),
+                sample: id,
+                criterion,
+                judge: &setup.judge,
+                rubric_version: &subject.rubric.version,
+                pass: read.pass,
+                p_pass: read.p,
+                calibrated: read.calibrated,
+                logits: read.logits,
+            };
+            verdicts::insert(&mut tx, &new, &heard.cost()).await?;
+        }
         verdicts::mark_judged(&mut tx, id).await?;
         samples::open_for_review(&mut tx, id).await?;
-        jobs::enqueue(&mut tx, &rationale_job(id)).await?;
+        jobs::enqueue_again(&mut tx, &rationale_job(id)).await?;
         Ok(tx.commit().await?)
     }
 
@@ -83,11 +207,12 @@ impl Judge {
         if missing.is_empty() {
             return Ok(());
         }
-        let (loaded, rubric) = load(&mut conn, args.sample).await?;
+        let subject = load(&mut conn, &[args.sample]).await?.pop();
+        let subject = subject.ok_or_else(|| JobError::give_up("the sample is gone"))?;
         drop(conn);
         let stated: Vec<(String, String)> =
             missing.iter().map(|(_, criterion, label)| (criterion.clone(), label.clone())).collect();
-        let prompt = judge::rationale(&loaded.sample, &rubric, &stated)?;
+        let prompt = judge::rationale(&subject.sample, &subject.rubric, &stated)?;
         let request = GenerateRequest {
             system: prompt.system,
             user: prompt.user,
@@ -109,6 +234,29 @@ impl Judge {
     }
 }
 
+impl Heard {
+    /// The verdict on the rubric's criterion at this place.
+    pub(crate) fn read(
+        &self,
+        place: usize,
+        calibration: Option<&concord_agreement::calibrator::Calibrator>,
+    ) -> Read {
+        let scores: Vec<&Score> = self.sets.iter().filter_map(|set| set.scores.get(place)).collect();
+        read(&self.answers, &scores, calibration)
+    }
+
+    /// What it cost, over all sets.
+    fn cost(&self) -> Scored {
+        let sum = |of: fn(&Scored) -> usize| self.sets.iter().map(of).sum();
+        Scored {
+            scores: Vec::new(),
+            prefix_tokens: sum(|set| set.prefix_tokens),
+            prefilled_tokens: sum(|set| set.prefilled_tokens),
+            millis: self.sets.iter().map(|set| set.millis).sum(),
+        }
+    }
+}
+
 /// Opens what will not be judged: people can label it all the same.
 ///
 /// # Errors
@@ -118,14 +266,6 @@ pub async fn open_unjudged(conn: &mut PgConnection, args: GenerateArgs) -> conco
         samples::open_for_review(conn, sample).await?;
     }
     Ok(())
-}
-
-/// Model, weights and prompt version: a judge of another prompt is another judge. Weights elsewhere have no
-/// hash, so the server's address stands for them.
-fn judge_name(info: &ModelInfo) -> Result<String, JobError> {
-    let address = info.hash.strip_prefix("remote:");
-    let weights = address.unwrap_or_else(|| info.hash.get(..8).unwrap_or(&info.hash));
-    Ok(format!("{}@{weights} {}", info.name, judge::version()?))
 }
 
 /// The key of a sample's rationale job.
@@ -144,38 +284,16 @@ fn rationale_job(sample: SampleId) -> NewJob {
     }
 }
 
-async fn load(conn: &mut PgConnection, id: SampleId) -> Result<(Loaded, Rubric), JobError> {
-    let loaded =
-        samples::load(conn, &[id]).await?.pop().ok_or_else(|| JobError::give_up("the sample is gone"))?;
-    let rubric = rubrics::version(conn, &loaded.sample.task, &loaded.rubric_version).await?;
-    Ok((loaded, rubric))
-}
-
-async fn store_verdicts(
-    conn: &mut PgConnection,
-    sample: SampleId,
-    rubric: &Rubric,
-    judge: &str,
-    answers: &[String],
-    scored: &Scored,
-) -> Result<(), JobError> {
-    for (criterion, score) in rubric.criteria.iter().zip(&scored.scores) {
-        let new = NewVerdict {
-            id: Uuid::now_v7(),
-            sample,
-            criterion,
-            judge,
-            rubric_version: &rubric.version,
-            p_pass: score.p_first,
-            logits: logits(answers, score),
-        };
-        verdicts::insert(conn, &new, scored).await?;
+/// Samples with their rubrics, in the order of `ids`.
+pub(crate) async fn load(conn: &mut PgConnection, ids: &[SampleId]) -> Result<Vec<Subject>, JobError> {
+    let mut subjects = Vec::with_capacity(ids.len());
+    for loaded in samples::load(conn, ids).await? {
+        let rubric = rubrics::version(conn, &loaded.sample.task, &loaded.rubric_version).await?;
+        subjects.push(Subject { sample: loaded.sample, rubric });
     }
-    Ok(())
+    Ok(subjects)
 }
 
-fn logits(answers: &[String], score: &Score) -> Option<serde_json::Value> {
-    let logits = score.logits.as_ref()?;
-    let pairs = answers.iter().zip(logits).map(|(answer, logit)| (answer.clone(), serde_json::json!(logit)));
-    Some(serde_json::Value::Object(pairs.collect()))
+fn count(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
 }

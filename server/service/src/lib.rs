@@ -11,6 +11,7 @@ pub mod generation;
 pub mod intake;
 pub mod items;
 pub mod jobs;
+pub mod judges;
 pub mod judging;
 pub mod models;
 pub mod programmes;

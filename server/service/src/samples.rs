@@ -4,8 +4,11 @@
 use crate::error::OrInternal;
 use async_trait::async_trait;
 use concord_domain::api::{self, Result};
-use concord_domain::{Actor, Capability, Error, SampleDetail, SampleFilter, SampleId, SamplePage};
-use concord_store::{review, rubrics, samples, verdicts};
+use concord_domain::{
+    Actor, Capability, Error, Grade, Rubric, SampleDetail, SampleFilter, SampleId, SamplePage, SeniorRule,
+    Verdict,
+};
+use concord_store::{review, rubrics, samples, senior, verdicts};
 use sqlx::PgPool;
 
 const PAGE: usize = 50;
@@ -69,27 +72,36 @@ impl api::Samples for SamplesService {
             mine,
             verdicts: None,
             labels: None,
-            linked: Vec::new(),
-            unsupported: Vec::new(),
             provenance: None,
+            grade: None,
         };
         if may_see {
             review::log_views(&mut tx, actor.account, &[id]).await.or_internal()?;
             detail.verdicts = Some(verdicts::of_sample(&mut tx, id).await.or_internal()?);
-            let answered_by = (!lead).then_some(actor.account);
-            detail.linked = review::linked_fails(&mut tx, id, answered_by).await.or_internal()?;
         }
         if lead {
-            // What people say of an earlier link is shown with it.
-            let links: Vec<SampleId> = detail.linked.iter().map(|link| link.sample).collect();
-            review::log_views(&mut tx, actor.account, &links).await.or_internal()?;
-            detail.unsupported = review::unsupported(&mut tx, id).await.or_internal()?;
+            let rule = senior::rule(&mut tx, &detail.sample.task).await.or_internal()?;
+            detail.grade = grade(rule, &detail.rubric, detail.verdicts.as_deref().unwrap_or_default());
             detail.labels = Some(samples::labels(&mut tx, id).await.or_internal()?);
             detail.provenance = Some(samples::provenance(&mut tx, id).await.or_internal()?);
         }
         tx.commit().await.or_internal()?;
         Ok(detail)
     }
+}
+
+/// The senior reviewer's grade: of the judge whose verdicts are complete; of several, the best known is not guessed.
+fn grade(rule: SeniorRule, rubric: &Rubric, verdicts: &[Verdict]) -> Option<Grade> {
+    let first = verdicts.first()?;
+    if verdicts.iter().any(|it| it.judge != first.judge) {
+        return None;
+    }
+    let of = |criterion: &concord_domain::Criterion| {
+        let verdict = verdicts.iter().find(|it| it.criterion == criterion.name);
+        let label = verdict.and_then(|it| criterion.label(it.label.as_deref()?));
+        (label.map(|label| label.pass), verdict.and_then(|it| it.p_pass))
+    };
+    rule.grade(&rubric.criteria.iter().map(of).collect::<Vec<_>>())
 }
 
 fn check_filter(filter: &SampleFilter) -> Result<()> {

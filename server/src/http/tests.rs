@@ -8,12 +8,18 @@ use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, LOCATION, OR
 use axum::http::request::Builder;
 use axum::http::{Request, StatusCode};
 use concord_domain::api::{Result, UseCases, Work};
+use concord_domain::ports::{
+    EmbedKind, Embedder, GenerateRequest, Generated, LanguageModel, ModelError, ModelInfo, ScoreRequest,
+    Scored,
+};
 use concord_domain::{
     Actor, Capability, Error, Generation, GenerationId, GenerationRequest, Job, JobId, Overview, Role,
 };
 use concord_service::accounts::AccountsService;
 use concord_service::audit::AuditService;
 use concord_service::exports::ExportsService;
+use concord_service::judges::JudgesService;
+use concord_service::models::Models;
 use concord_service::programmes::ProgrammesService;
 use concord_service::review::ReviewService;
 use concord_service::rubrics::RubricsService;
@@ -55,6 +61,50 @@ impl Work for NoModels {
     }
 }
 
+/// Weights that are not there.
+fn no_models() -> Models {
+    let none = Arc::new(NoWeights);
+    Models { generator: none.clone(), judge: none.clone(), embedder: none }
+}
+
+struct NoWeights;
+
+impl NoWeights {
+    fn refuse<T>() -> std::result::Result<T, ModelError> {
+        Err(ModelError::Unavailable {
+            name: "none".into(),
+            why: "no weights".into(),
+            mend: "fetch them".into(),
+        })
+    }
+}
+
+#[async_trait]
+impl LanguageModel for NoWeights {
+    async fn info(&self) -> std::result::Result<ModelInfo, ModelError> {
+        Self::refuse()
+    }
+    async fn count_tokens(&self, _: &str) -> std::result::Result<usize, ModelError> {
+        Self::refuse()
+    }
+    async fn generate(&self, _: GenerateRequest) -> std::result::Result<Generated, ModelError> {
+        Self::refuse()
+    }
+    async fn score(&self, _: ScoreRequest) -> std::result::Result<Scored, ModelError> {
+        Self::refuse()
+    }
+}
+
+#[async_trait]
+impl Embedder for NoWeights {
+    async fn info(&self) -> std::result::Result<ModelInfo, ModelError> {
+        Self::refuse()
+    }
+    async fn embed(&self, _: EmbedKind, _: Vec<String>) -> std::result::Result<Vec<Vec<f32>>, ModelError> {
+        Self::refuse()
+    }
+}
+
 struct App {
     router: Router,
     accounts: Arc<AccountsService>,
@@ -71,6 +121,7 @@ impl App {
             work: Arc::new(NoModels),
             audit: Arc::new(AuditService::new(pool.clone())),
             webhooks: Arc::new(WebhooksService::new(pool.clone(), Reach::Public)),
+            judges: Arc::new(JudgesService::new(pool.clone(), no_models())),
             rubrics: Arc::new(RubricsService::new(pool.clone())),
             exports: Arc::new(ExportsService::new(pool.clone(), std::env::temp_dir())),
         };

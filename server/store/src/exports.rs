@@ -58,7 +58,7 @@ macro_rules! taken_sql {
                 on p.criteria = jsonb_array_length(r.body -> 'criteria')
              left join lateral (
                 select array_agg(distinct judge order by judge) judges, bool_and(coalesce(pass, false)) pass
-                from verdicts v where v.sample_id = s.id) j on true
+                from standing_verdicts v where v.sample_id = s.id) j on true
              where s.half = 'train' and s.origin = 'generated'
                and (cardinality($1::text[]) = 0 or s.task = any($1))
                and (cardinality($2::text[]) = 0 or s.lang = any($2))

@@ -215,11 +215,11 @@ const HALVES: &str = "
     create temp table import_moving on commit drop as
         select distinct s.cluster_hash from import_rows i join samples s on s.id = i.sample_id
         where i.stream = 'audit' and s.half = 'train' and i.why is null;
-    update import_rows i set why = 'conflict: exported for training already, so it cannot be audited'
+    update import_rows i set why = 'conflict: exported for training already, or used to make a judge, so it cannot be audited'
     from samples s where s.id = i.sample_id and s.half = 'train' and i.stream = 'audit'
-      and exists (select from samples o join export_rows e on e.sample_id = o.id where o.cluster_hash = s.cluster_hash);
+      and exists (select from samples o join trained_on e on e.sample_id = o.id where o.cluster_hash = s.cluster_hash);
     delete from import_moving m where exists (
-        select from samples o join export_rows e on e.sample_id = o.id where o.cluster_hash = m.cluster_hash);
+        select from samples o join trained_on e on e.sample_id = o.id where o.cluster_hash = m.cluster_hash);
     update users u set half = 'audit' from samples s
     where s.user_id = u.id and s.cluster_hash in (select cluster_hash from import_moving);
     update samples set half = 'audit'
@@ -327,10 +327,10 @@ const SAMPLES: &str = "
            hashtext(coalesce(s.user_key, s.cluster, s.task || ':' || s.sample))
     from import_samples s join rubrics r on r.task = s.task and r.current where s.old_id is null order by s.line
     on conflict (task, key) do nothing;
-    update import_rows i set why = 'conflict: labelled for the audit, and its user is exported for training already'
+    update import_rows i set why = 'conflict: labelled for the audit, and its user is exported for training already, or used to make a judge'
     from import_samples s where s.line = i.line and i.why is null and s.old_id is not null and s.user_half = 'train'
       and exists (select from labels l where l.sample_id = s.old_id and l.stream = 'audit')
-      and exists (select from samples o join export_rows e on e.sample_id = o.id where o.user_id = s.user_id);
+      and exists (select from samples o join trained_on e on e.sample_id = o.id where o.user_id = s.user_id);
     update users u set half = 'audit' from import_samples s join import_rows i on i.line = s.line
     where i.why is null and s.user_id = u.id and u.half = 'train'
       and exists (select from labels l where l.sample_id = s.old_id and l.stream = 'audit');

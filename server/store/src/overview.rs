@@ -54,7 +54,8 @@ pub async fn tasks(conn: &mut PgConnection) -> Result<Vec<TaskRow>> {
             select s.task, count(*) compared, count(*) filter (where v.pass = (m.yes * 2 > m.n)) agreed
             from majority m join samples s on s.id = m.sample_id and s.half = 'audit'
             join verdicts v on v.sample_id = m.sample_id and v.criterion = m.criterion and v.status = 'ok'
-            where m.yes * 2 <> m.n group by s.task)
+            where m.yes * 2 <> m.n
+              and not exists (select from superseded_judges o where o.task = s.task and o.judge = v.judge) group by s.task)
          select p.task, coalesce(c.samples, 0) samples, coalesce(c.judged, 0) judged, coalesce(c.labelled, 0) labelled,
                 coalesce(k.compared, 0) compared, coalesce(k.agreed, 0) agreed
          from programmes p left join counts c using (task) left join compared k using (task)

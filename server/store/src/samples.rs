@@ -238,7 +238,7 @@ const LIST: &str = "
         from (select count(*) n, count(*) filter (where v.pass) yes
               from blind_votes v where v.sample_id = s.id group by v.criterion) c) people on $10
     left join lateral (
-        select bool_and(v.pass) pass, min(v.p_pass) p_min from verdicts v where v.sample_id = s.id) judge on $10
+        select bool_and(v.pass) pass, min(v.p_pass) p_min from standing_verdicts v where v.sample_id = s.id) judge on $10
     where ($2::text is null or s.task = $2)
       and ($3::text is null or s.text ilike $3)
       and ($4::text is null or u.key = $4)

@@ -291,7 +291,7 @@ fn major(verdict: &VerdictRow) -> i32 {
 }
 
 /// The first number of a version, as the store reads it; 0 where there is none.
-pub(super) fn major_of(version: &str) -> i32 {
+pub(crate) fn major_of(version: &str) -> i32 {
     let digits: String = version
         .chars()
         .skip_while(|c| !c.is_ascii_digit())

@@ -100,7 +100,7 @@ impl World {
 
     async fn judge(&self, sample: SampleId) {
         let mut conn = self.pool.acquire().await.unwrap();
-        let score = Score { logits: Some(vec![1.0, 0.0]), p_first: Some(0.73) };
+        let score = Score { logits: Some(vec![1.0, 0.0]), p_first: Some(0.73), said: None };
         let scored = Scored { scores: vec![score; 4], prefix_tokens: 9, prefilled_tokens: 20, millis: 3 };
         for criterion in &self.rubric.criteria {
             let id = Uuid::now_v7();
@@ -110,7 +110,9 @@ impl World {
                 criterion,
                 judge: JUDGE,
                 rubric_version: &self.rubric.version,
+                pass: Some(true),
                 p_pass: Some(0.73),
+                calibrated: false,
                 logits: None,
             };
             verdicts::insert(&mut conn, &new, &scored).await.unwrap();
