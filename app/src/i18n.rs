@@ -4,7 +4,7 @@
 pub(crate) mod audit;
 pub(crate) mod common;
 #[cfg(feature = "ssr")]
-pub(crate) mod me;
+pub(crate) mod judges;
 pub(crate) mod pages;
 pub(crate) mod review;
 

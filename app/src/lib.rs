@@ -14,7 +14,7 @@ pub mod document;
 mod error;
 mod i18n;
 #[cfg(feature = "ssr")]
-pub mod me;
+pub mod judges;
 mod pages;
 mod review;
 mod routes;

@@ -9,7 +9,7 @@ mod audit;
 mod extract;
 mod headers;
 mod health;
-mod me;
+mod judges;
 mod observe;
 mod pages;
 mod problem;
@@ -55,7 +55,7 @@ pub fn router(state: HttpState) -> Router {
     let bounded = Router::new()
         .merge(pages::routes(&state))
         .merge(audit::routes())
-        .merge(me::routes())
+        .merge(judges::routes())
         .nest("/api/v1", api)
         .route("/api/v1/openapi.json", v1::openapi::serve(document))
         .route("/healthz", get(health::alive))

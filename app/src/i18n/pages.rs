@@ -57,9 +57,11 @@ texts! {
     JUDGE "Judge" "评审模型";
     LOWEST_P "lowest P" "最低概率";
     SAMPLE "Sample" "样本";
-    UNSUPPORTED_LINES "Cited lines that people found unsupported (people):" "被标注为不支持的引用行（人数）：";
     MY_LABELS "Your answers" "您的回答";
     ALL_LABELS "Everybody's answers" "全部回答";
+    UNPARSED "not readable" "无法读取";
+    UNCALIBRATED "not calibrated: the model's own figure" "未校准：模型自身的数值";
+    GRADE "Senior reviewer" "高级评审";
     VERDICTS "Verdicts" "模型评审";
     PROVENANCE "How it was made" "生成信息";
     CRITERION "Criterion" "标准";

@@ -2,11 +2,11 @@
 
 use crate::i18n::{moment, pages as w};
 use crate::pages::SignedIn;
-use crate::review::{SampleZone, UserZone, linked_list};
+use crate::review::{SampleZone, UserZone};
 use crate::rpc::samples::get_sample;
 use crate::session::{use_lang, use_words};
 use crate::ui::{icon::Mark, notice::ErrorView};
-use concord_domain::{Answer, Error, PersonLabel, Phase, Rubric, SampleDetail, Verdict};
+use concord_domain::{Answer, Error, Grade, PersonLabel, Phase, Rubric, SampleDetail, Verdict};
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
@@ -54,13 +54,8 @@ fn Loaded() -> impl IntoView {
 #[component]
 fn Detail(detail: SampleDetail) -> impl IntoView {
     let t = use_words();
-    let SampleDetail { sample, rubric, mine, verdicts, labels, linked, unsupported, provenance } = detail;
-    let linked = (!linked.is_empty()).then(|| linked_list(linked));
-    let unsupported = (!unsupported.is_empty()).then(|| {
-        let lines = unsupported.iter().map(|it| format!("{} ({})", it.line, it.people)).collect::<Vec<_>>();
-        view! { <p class="card" data-testid="unsupported"><b>{t(w::UNSUPPORTED_LINES)}</b> " " {lines.join(", ")}</p> }
-    });
-    let verdicts = verdicts.map(|verdicts| view! { <Verdicts verdicts rubric=rubric.clone()/> });
+    let SampleDetail { sample, rubric, mine, verdicts, labels, provenance, grade } = detail;
+    let verdicts = verdicts.map(|verdicts| view! { <Verdicts verdicts rubric=rubric.clone() grade/> });
     let labels = labels.map(|labels| view! { <Labels labels rubric=rubric.clone()/> });
     let provenance = provenance.map(|pairs| {
         let pairs =
@@ -76,8 +71,6 @@ fn Detail(detail: SampleDetail) -> impl IntoView {
             <UserZone sample=sample.clone()/>
             <div class="sample-main">
                 <SampleZone sample/>
-                {linked}
-                {unsupported}
                 <Mine mine rubric/>
                 {verdicts}
                 {labels}
@@ -118,12 +111,15 @@ fn Mine(mine: Vec<Answer>, rubric: Rubric) -> impl IntoView {
 }
 
 #[component]
-fn Verdicts(verdicts: Vec<Verdict>, rubric: Rubric) -> impl IntoView {
+fn Verdicts(verdicts: Vec<Verdict>, rubric: Rubric, grade: Option<Grade>) -> impl IntoView {
     let (t, lang) = (use_words(), use_lang().as_str());
+    let mut uncalibrated = false;
     let rows = verdicts.into_iter().map(|verdict| {
-        let label = verdict.label.unwrap_or_else(|| "–".into());
+        let label = verdict.label.unwrap_or_else(|| t(w::UNPARSED).into());
         let (criterion, label, pass) = words(&rubric, &verdict.criterion, &label, lang);
-        let p = verdict.p_pass.map(|p| format!("{p:.2}"));
+        // What no people's label has corrected is marked: it orders samples, it is no frequency.
+        let p = verdict.p_pass.map(|p| format!("{p:.2}{}", if verdict.calibrated { "" } else { " *" }));
+        uncalibrated |= !verdict.calibrated;
         view! {
             <tr>
                 <th scope="row">{criterion}</th>
@@ -134,9 +130,14 @@ fn Verdicts(verdicts: Vec<Verdict>, rubric: Rubric) -> impl IntoView {
             </tr>
         }
     });
+    let rows = rows.collect_view();
+    let grade =
+        grade.map(|grade| view! { <p>{t(w::GRADE)} " " <b data-testid="grade">{grade.as_str()}</b></p> });
+    let note = uncalibrated.then(|| view! { <p class="quiet small">"* " {t(w::UNCALIBRATED)}</p> });
     view! {
         <section class="card" aria-labelledby="verdicts">
             <h2 id="verdicts">{t(w::VERDICTS)}</h2>
+            {grade}
             <div class="table-frame" tabindex="0"><table>
                 <thead><tr>
                     <th scope="col">{t(w::CRITERION)}</th>
@@ -145,8 +146,9 @@ fn Verdicts(verdicts: Vec<Verdict>, rubric: Rubric) -> impl IntoView {
                     <th scope="col">{t(w::RATIONALE)}</th>
                     <th scope="col">{t(w::JUDGE)}</th>
                 </tr></thead>
-                <tbody>{rows.collect_view()}</tbody>
+                <tbody>{rows}</tbody>
             </table></div>
+            {note}
         </section>
     }
     .into_any()

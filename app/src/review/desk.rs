@@ -17,8 +17,6 @@ pub(crate) struct Desk {
     task: StoredValue<String>,
     sending: StoredValue<bool>,
     failures: StoredValue<u32>,
-    /// What the dialog that gives a sample back has chosen.
-    pub(crate) reason: RwSignal<&'static str>,
 }
 
 impl Desk {
@@ -29,7 +27,6 @@ impl Desk {
             task: StoredValue::new(task),
             sending: StoredValue::new(false),
             failures: StoredValue::new(0),
-            reason: RwSignal::new("unsure"),
         }
     }
 
@@ -48,9 +45,6 @@ impl Desk {
             self.run(Effect::Reopen(Some(id)));
         } else if let Some(id) = self.current() {
             self.run(Effect::LoadDraft(id));
-        }
-        if let Some(effect) = self.state.with_untracked(State::opening) {
-            self.run(effect);
         }
     }
 
@@ -116,7 +110,7 @@ impl Desk {
             Effect::ForgetDraft(id) => draft::forget(&account, id),
             Effect::Reveal(id) => spawn_local(async move {
                 self.send(match rpc::reveal_verdicts(id).await {
-                    Ok(reveal) => Event::Revealed { id, reveal },
+                    Ok(reveal) => Event::Revealed { id, verdicts: reveal.verdicts },
                     Err(error) => Event::RevealFailed { id, error },
                 });
             }),
@@ -127,8 +121,8 @@ impl Desk {
                     Err(error) => Event::FetchFailed(error),
                 });
             }),
-            Effect::Skip(id, reason, escalate) => spawn_local(async move {
-                self.send(Event::SkipEnded(rpc::skip_sample(id, reason, escalate).await.err()));
+            Effect::Skip(id, reason) => spawn_local(async move {
+                self.send(Event::SkipEnded(rpc::skip_sample(id, reason).await.err()));
             }),
             Effect::Reopen(id) => spawn_local(async move { self.send(self.reopen(id).await) }),
             Effect::Progress => spawn_local(async move {
@@ -164,7 +158,7 @@ impl Desk {
         match rpc::reveal_verdicts(id).await {
             Ok(reveal) => {
                 let (assignment, answers) = opened;
-                Event::Reopened { assignment: Box::new(assignment), answers, reveal }
+                Event::Reopened { assignment: Box::new(assignment), answers, verdicts: reveal.verdicts }
             }
             Err(error) => Event::ReopenFailed(Some(error)),
         }

@@ -15,6 +15,8 @@ pub(crate) fn Header() -> impl IntoView {
     let viewer = use_viewer();
     let links = viewer.actor.is_some().then(|| {
         let audit = viewer.can(Capability::ReadAll).then(|| nav_link("/audit", w::AUDIT, "nav-audit", true));
+        let judges =
+            viewer.can(Capability::ReadAll).then(|| nav_link("/judges", w::JUDGES, "nav-judges", true));
         let exports =
             viewer.can(Capability::Export).then(|| nav_link("/exports", w::EXPORTS, "nav-exports", false));
         view! {
@@ -22,8 +24,8 @@ pub(crate) fn Header() -> impl IntoView {
                 {nav_link("/", w::HOME, "nav-home", false)}
                 {nav_link("/review", w::REVIEW, "nav-review", false)}
                 {nav_link("/samples", w::SAMPLES, "nav-samples", false)}
-                {nav_link("/me", w::MY_WORK, "nav-me", true)}
                 {audit}
+                {judges}
                 {exports}
             </nav>
         }

@@ -40,7 +40,7 @@ pub(super) fn routes() -> Router<HttpState> {
 /// Who reads, in which language and theme, and who that is to the use cases.
 pub(super) struct Visit {
     pub(super) actor: Actor,
-    pub(super) reader: Reader,
+    reader: Reader,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Visit {
@@ -57,7 +57,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Visit {
 
 impl Visit {
     /// A use case's refusal as a page of its status.
-    fn refuse(&self, error: &Error) -> Response {
+    pub(super) fn refuse(&self, error: &Error) -> Response {
         let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         (status, Html(document::error(&self.reader, error))).into_response()
     }
@@ -75,7 +75,7 @@ impl Visit {
     }
 
     /// On to a page once something is done, or its refusal.
-    fn go<T>(&self, done: Result<T, Error>, to: &str) -> Response {
+    pub(super) fn go<T>(&self, done: Result<T, Error>, to: &str) -> Response {
         match done {
             Ok(_) => Redirect::to(to).into_response(),
             Err(error) => self.refuse(&error),
@@ -184,10 +184,10 @@ async fn certificates(State(state): State<HttpState>, visit: Visit) -> Response 
 }
 
 /// A form's fields in order; a name may come more than once.
-struct Fields(Vec<(String, String)>);
+pub(super) struct Fields(Vec<(String, String)>);
 
 impl Fields {
-    fn of(form: &RawForm) -> Self {
+    pub(super) fn of(form: &RawForm) -> Self {
         Self(form_urlencoded::parse(&form.0).into_owned().collect())
     }
 
@@ -195,11 +195,11 @@ impl Fields {
         self.0.iter().filter(|(known, _)| known == name).map(|(_, value)| value.clone()).collect()
     }
 
-    fn one(&self, name: &str) -> String {
+    pub(super) fn one(&self, name: &str) -> String {
         self.all(name).pop().unwrap_or_default()
     }
 
-    fn has(&self, name: &str) -> bool {
+    pub(super) fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(known, _)| known == name)
     }
 
@@ -210,7 +210,7 @@ impl Fields {
     }
 
     /// A number; what is none is refused by the use case, which names the field.
-    fn number(&self, name: &str) -> f64 {
+    pub(super) fn number(&self, name: &str) -> f64 {
         self.one(name).trim().parse().unwrap_or(f64::NAN)
     }
 }

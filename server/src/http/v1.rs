@@ -3,12 +3,12 @@
 
 mod assignments;
 mod audit;
-mod escalations;
 mod exports;
 mod generations;
 mod gold;
 mod import;
 mod jobs;
+mod judges;
 mod labels;
 mod me;
 pub(super) mod openapi;
@@ -34,8 +34,6 @@ pub(super) fn routes() -> (Router<HttpState>, OpenApi) {
         .routes(routes!(assignments::submit))
         .routes(routes!(assignments::reveal))
         .routes(routes!(assignments::skip))
-        .routes(routes!(assignments::escalate))
-        .routes(routes!(me::work))
         .routes(routes!(samples::list))
         .routes(routes!(samples::get))
         .routes(routes!(programme::rubric))
@@ -48,9 +46,6 @@ pub(super) fn routes() -> (Router<HttpState>, OpenApi) {
         .routes(routes!(gold::set, gold::retire))
         .routes(routes!(gold::list))
         .routes(routes!(gold::records))
-        .routes(routes!(escalations::list))
-        .routes(routes!(escalations::resolve))
-        .routes(routes!(escalations::anchoring))
         .routes(routes!(audit::report))
         .routes(routes!(audit::decisions))
         .routes(routes!(audit::reliability))
@@ -70,6 +65,13 @@ pub(super) fn routes() -> (Router<HttpState>, OpenApi) {
         .routes(routes!(webhooks::remove))
         .routes(routes!(webhooks::ping))
         .routes(routes!(webhooks::deliveries))
+        .routes(routes!(judges::list))
+        .routes(routes!(judges::get))
+        .routes(routes!(judges::draw))
+        .routes(routes!(judges::calibrate))
+        .routes(routes!(judges::rejudge))
+        .routes(routes!(judges::probes, judges::probe))
+        .routes(routes!(judges::set_senior))
         .routes(routes!(generations::list, generations::start))
         .routes(routes!(generations::get))
         .routes(routes!(jobs::list))
