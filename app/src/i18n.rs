@@ -5,6 +5,8 @@ pub(crate) mod audit;
 pub(crate) mod common;
 #[cfg(feature = "ssr")]
 pub(crate) mod judges;
+#[cfg(feature = "ssr")]
+pub(crate) mod me;
 pub(crate) mod pages;
 pub(crate) mod review;
 

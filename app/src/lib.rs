@@ -15,6 +15,8 @@ mod error;
 mod i18n;
 #[cfg(feature = "ssr")]
 pub mod judges;
+#[cfg(feature = "ssr")]
+pub mod me;
 mod pages;
 mod review;
 mod routes;

@@ -10,6 +10,7 @@ mod extract;
 mod headers;
 mod health;
 mod judges;
+mod me;
 mod observe;
 mod pages;
 mod problem;
@@ -56,6 +57,7 @@ pub fn router(state: HttpState) -> Router {
         .merge(pages::routes(&state))
         .merge(audit::routes())
         .merge(judges::routes())
+        .merge(me::routes())
         .nest("/api/v1", api)
         .route("/api/v1/openapi.json", v1::openapi::serve(document))
         .route("/healthz", get(health::alive))

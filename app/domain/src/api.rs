@@ -38,6 +38,8 @@ pub trait Review: Send + Sync {
     async fn reveal(&self, actor: &Actor, id: AssignmentId) -> Result<Reveal>;
     /// Gives the sample back with a reason.
     async fn skip(&self, actor: &Actor, id: AssignmentId, reason: &str) -> Result<()>;
+    /// Gives the sample back and puts it on the leads' list with what one cannot decide.
+    async fn escalate(&self, actor: &Actor, id: AssignmentId, reason: &str) -> Result<()>;
     /// An assignment of one's own with the answers stored so far, to go back to it (revision).
     async fn reopen(&self, actor: &Actor, id: AssignmentId) -> Result<(Assignment, Vec<Answer>)>;
     /// One's own last finished samples, newest first.
@@ -71,6 +73,19 @@ pub trait Programmes: Send + Sync {
     async fn gold(&self, actor: &Actor, task: Option<&str>) -> Result<Vec<GoldQuestion>>;
     /// Everybody's record on gold questions and repeats.
     async fn records(&self, actor: &Actor) -> Result<Vec<RaterRecord>>;
+    /// Escalations, those that wait longest first; `open`: without those that have ended (leads).
+    async fn escalations(&self, actor: &Actor, open: bool) -> Result<Vec<Escalation>>;
+    /// Ends an escalation: by a change of the guideline, or by a "won't" with a reason.
+    async fn resolve_escalation(
+        &self,
+        actor: &Actor,
+        id: uuid::Uuid,
+        outcome: EscalationOutcome,
+    ) -> Result<()>;
+    /// What seeing verdicts does to people, by task and judge (leads).
+    async fn anchoring(&self, actor: &Actor) -> Result<Vec<Anchoring>>;
+    /// One's own pace, record and last samples.
+    async fn own_work(&self, actor: &Actor) -> Result<OwnWork>;
 }
 
 /// Looking at samples.

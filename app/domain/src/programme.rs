@@ -1,6 +1,6 @@
 //! How the review is run: overlap and leases, streams, gold questions, repeats, a third person.
 
-use crate::{AccountId, Answer, Estimate, SampleId};
+use crate::{AccountId, AssignmentId, Estimate, SampleId};
 use serde::{Deserialize, Serialize};
 
 /// How the review of a task is run. Whoever names only the first three gets the rest as it is by default.
@@ -160,20 +160,168 @@ pub struct GoldRequest {
     pub answers: Vec<GoldAnswer>,
 }
 
-/// An answer that came after others had filled every place: kept, and counted nowhere.
+/// How an escalation ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum EscalationEnd {
+    /// The guideline was changed: a rubric version answers it.
+    Guideline,
+    /// It is not changed, and the note says why.
+    Wont,
+}
+
+impl EscalationEnd {
+    /// The word in the database and JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Guideline => "guideline",
+            Self::Wont => "wont",
+        }
+    }
+}
+
+/// What a lead decides of an escalation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct EscalationOutcome {
+    /// How it ends.
+    pub outcome: EscalationEnd,
+    /// What to do in such cases, or why nothing changes.
+    pub note: String,
+    /// The rubric version that answers it; needed for `guideline`.
+    #[serde(default)]
+    pub rubric: Option<String>,
+}
+
+/// A sample that somebody could not decide by the guideline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Surplus {
+pub struct Escalation {
+    /// Its id.
+    pub id: uuid::Uuid,
     /// The sample.
     pub sample: SampleId,
     /// Task.
     pub task: String,
     /// Text.
     pub text: String,
-    /// What was answered.
-    pub answers: Vec<Answer>,
+    /// Who asks.
+    pub by: String,
+    /// What they cannot decide.
+    pub reason: String,
     /// When.
     pub at: jiff::Timestamp,
+    /// `guideline` or `wont`; null while it is open.
+    pub outcome: Option<String>,
+    /// The lead's note.
+    pub note: Option<String>,
+    /// The rubric version that answers it.
+    pub rubric: Option<String>,
+    /// The lead.
+    pub resolved_by: Option<String>,
+    /// When it ended.
+    pub resolved_at: Option<jiff::Timestamp>,
+}
+
+/// An earlier link of a sample that people failed: the sample rests on something wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LinkedFail {
+    /// The earlier sample.
+    pub sample: SampleId,
+    /// Its task.
+    pub task: String,
+    /// Its text.
+    pub text: String,
+    /// The criterion it failed, by adjudication or majority.
+    pub criterion: String,
+    /// People who pass it.
+    pub passes: i64,
+    /// People who fail it.
+    pub fails: i64,
+}
+
+/// A cited line that people marked as unsupported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct UnsupportedLine {
+    /// Number of the history line.
+    pub line: u32,
+    /// People who marked it in their last answer.
+    pub people: i64,
+}
+
+/// A day of one's own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct DayPace {
+    /// The day (UTC).
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = "date"))]
+    pub day: jiff::civil::Date,
+    /// Samples answered.
+    pub samples: i64,
+    /// Those among them with seconds.
+    pub timed: i64,
+    /// Median of the seconds; null where none were measured.
+    pub median_seconds: Option<f64>,
+}
+
+/// A sample of one's own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct OwnSample {
+    /// The assignment.
+    pub assignment: AssignmentId,
+    /// The sample.
+    pub sample: SampleId,
+    /// Task.
+    pub task: String,
+    /// Text.
+    pub text: String,
+    /// When it was answered.
+    pub at: jiff::Timestamp,
+    /// Seconds spent.
+    pub seconds: Option<f64>,
+    /// The answer came after others had filled every place: it is kept, and counted nowhere.
+    pub surplus: bool,
+}
+
+/// One's own work. Nothing here says how one agrees with judges or other people; what is known of gold questions
+/// and repeats stands as of yesterday, so that no single answer tells what it was asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct OwnWork {
+    /// Days with work, newest first.
+    pub days: Vec<DayPace>,
+    /// Share of right answers to gold questions until yesterday.
+    pub gold: Estimate,
+    /// Share of repeated answers that are the same as before, until yesterday.
+    pub consistency: Estimate,
+    /// The last samples, newest first.
+    pub recent: Vec<OwnSample>,
+}
+
+/// What seeing a judge's verdict does to people. A decision is one answer of one person on one criterion.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Anchoring {
+    /// Task.
+    pub task: String,
+    /// Judge.
+    pub judge: String,
+    /// P(revised = judge | blind ≠ judge): how often people give in.
+    pub towards: Estimate,
+    /// P(revised ≠ judge | blind = judge): how often they turn away.
+    pub away: Estimate,
+    /// P(agrees with the judge) where the verdict was seen first.
+    pub assisted: Estimate,
+    /// The same where it was not, among the samples that could have been assisted.
+    pub blind: Estimate,
+    /// Assisted − blind: what the sight of a verdict adds to agreement.
+    pub difference: Estimate,
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Review: assignments, answers, reveals. Blind first.
 
-use crate::{AssignmentId, LabelId, Rubric, Sample, SampleId};
+use crate::{AssignmentId, LabelId, LinkedFail, Rubric, Sample, SampleId};
 use serde::{Deserialize, Serialize};
 
 /// A lease of one sample to one annotator. Says nothing of stream, half, judge or other people, but that a lead
@@ -69,6 +69,9 @@ pub struct Submission {
     /// Seconds the person spent, as the page measured them.
     #[serde(default)]
     pub seconds: Option<f64>,
+    /// Numbers of cited history lines that do not support the sample.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unsupported: Vec<u32>,
 }
 
 /// The stored labels of a submission.
@@ -104,6 +107,9 @@ pub struct Verdict {
 pub struct Reveal {
     /// One verdict a criterion and judge; empty if the sample was not judged yet.
     pub verdicts: Vec<Verdict>,
+    /// Earlier links that people failed, as far as one has answered them oneself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub linked: Vec<LinkedFail>,
 }
 
 /// A person's own day.

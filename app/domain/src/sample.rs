@@ -141,6 +141,12 @@ pub struct SampleDetail {
     /// The senior reviewer's grade of the verdicts, for leads: S, A or B.
     #[serde(default)]
     pub grade: Option<crate::Grade>,
+    /// Earlier links that people failed: for leads all, for others those they have answered themselves.
+    #[serde(default)]
+    pub linked: Vec<crate::LinkedFail>,
+    /// Cited lines that people marked as unsupported, for leads.
+    #[serde(default)]
+    pub unsupported: Vec<crate::UnsupportedLine>,
     /// How it was made, for leads: name and value (model, hash, prompt, seed, tokens, time).
     pub provenance: Option<Vec<(String, String)>>,
 }

@@ -9,6 +9,7 @@ texts! {
     HOME "Home" "首页";
     REVIEW "Review" "评审";
     SAMPLES "Samples" "样本";
+    MY_WORK "My work" "我的工作";
     EXPORTS "Exports" "导出";
     AUDIT "Audit" "审计";
     JUDGES "Judges" "评审模型";
@@ -37,7 +38,7 @@ texts! {
     FORBIDDEN "Your role does not allow this. Ask an administrator if you need it." "您的角色无权进行此操作。如有需要，请联系管理员。";
     NOTHING_HERE "There is nothing here, or it is not yours to see." "这里没有内容，或您无权查看。";
     UNREACHABLE "The server cannot be reached. Check the network; then load the page again." "无法连接服务器。请检查网络后重新加载页面。";
-    OVERLAP_FULL "Others have already given all the answers this sample needs. On to the next." "该样本所需的标注已由他人完成，进入下一条。";
+    OVERLAP_FULL "Others have given all the answers this sample needs. Yours is kept in your list and counted nowhere. On to the next." "该样本所需的标注已由他人完成。您的回答保留在您的列表中，不计入统计。进入下一条。";
     NOT_FOUND_TITLE "No such page" "没有这个页面";
     NOT_FOUND_HINT "The address may be mistyped, or the page has moved." "地址可能有误，或页面已移动。";
     ERROR_TITLE "This did not work" "操作未成功";

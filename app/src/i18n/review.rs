@@ -33,7 +33,7 @@ texts! {
     TODAY "today" "今日";
     LEFT "left" "剩余";
     QUEUE_EMPTY "Nothing left in your queue" "队列已清空";
-    QUEUE_EMPTY_HINT "New samples appear here when a generation writes them or a place opens. Undo (u) reopens your last sample." "有新样本生成或名额空出时会出现在这里。按 u 可重新打开上一条样本。";
+    QUEUE_EMPTY_HINT "New samples appear here when a generation writes them or a place opens. Undo (z) reopens your last sample." "有新样本生成或名额空出时会出现在这里。按 z 可重新打开上一条样本。";
     LOOK_AGAIN "Look again" "再看看";
     SKIP_TITLE "Skip this sample?" "跳过该样本？";
     SKIP_EFFECT "It goes back to the queue for somebody else. Your draft answers are dropped." "样本将退回队列由他人评审，已填的草稿会清除。";
@@ -41,6 +41,9 @@ texts! {
     SKIP_LANGUAGE "I do not know the language or the domain" "不熟悉该语言或领域";
     SKIP_BROKEN "The sample is broken or unreadable" "样本损坏或无法阅读";
     SKIP_HARMFUL "It is offensive or unsafe" "内容令人不适或不安全";
+    SKIP_ASK "The guideline does not decide it: ask a lead" "标准无法判断：请负责人裁定";
+    ASK_WHAT "What can you not decide?" "哪一点无法判断？";
+    ASK_DO "Ask a lead" "提交给负责人";
     SKIP_MORE "More, if you like" "补充说明（可选）";
     SKIP_DO "Skip sample" "跳过样本";
     CANCEL "Cancel" "取消";
@@ -58,6 +61,10 @@ texts! {
     REOPENED "Reopened your last sample: a change is stored as a revision." "已重新打开上一条样本：修改将作为修订保存。";
     UNDONE "Undone." "已撤销。";
     SKIPPED "Skipped." "已跳过。";
+    ESCALATED "A lead will look at it." "已提交，负责人将处理。";
+    UNSUPPORTED "does not support it" "不支持";
+    ASSISTED "Here the judge's verdicts come first, on purpose. Answer as you see it yourself." "本条特意先显示评审模型的结论，请按您自己的判断作答。";
+    LINKED "People failed what this rests on" "其依据未通过人工评审";
     REVISED "Revision stored." "修订已保存。";
     KEPT "Kept." "已保留。";
     KEY_ANSWERS "pass for criterion 1, 2, 3, 4" "标准 1、2、3、4 通过";
@@ -66,6 +73,8 @@ texts! {
     KEY_KEEP "keep all answers after the reveal" "揭示后保留全部回答";
     KEY_UNDO "undo; on an empty draft, reopen the last sample" "撤销；草稿为空时重新打开上一条";
     KEY_SKIP "skip with a reason" "跳过并说明原因";
+    KEY_ASK "ask a lead" "请负责人裁定";
+    KEY_EVIDENCE "next cited line; Enter marks it as not supporting the sample" "下一条被引用的行；按 Enter 标记为不支持";
     KEY_COMMENT "write a comment" "写备注";
     KEY_LEAVE "leave the comment or close" "离开备注或关闭";
     KEY_HELP "this sheet" "打开本表";

@@ -18,7 +18,7 @@ pub(crate) fn Bar(
 ) -> impl IntoView {
     let t = use_words();
     let text = Memo::new(move |_| now(desk, |now| now.comment.clone()).unwrap_or_default());
-    let blind = Memo::new(move |_| now(desk, |now| now.stage == Stage::Blind).unwrap_or(false));
+    let open = Memo::new(move |_| now(desk, Current::open).unwrap_or(false));
     let here = Memo::new(move |_| desk.state.with(|state| state.current.is_some()));
     let show = move |dialog: NodeRef<Dialog>| {
         if let Some(dialog) = dialog.get_untracked() {
@@ -38,7 +38,10 @@ pub(crate) fn Bar(
                 <button type="button" data-testid="undo" on:click=move |_| desk.send(Event::Undo)>
                     {t(w::UNDO)} <kbd aria-hidden="true">"z"</kbd>
                 </button>
-                <button type="button" data-testid="skip" disabled=move || !blind.get() on:click=move |_| show(skip)>
+                <button type="button" data-testid="skip" disabled=move || !open.get() on:click=move |_| {
+                    desk.reason.set("unsure");
+                    show(skip);
+                }>
                     {t(w::SKIP)} <kbd aria-hidden="true">"s"</kbd>
                 </button>
                 <Advance desk/>
@@ -57,7 +60,7 @@ fn Advance(desk: Desk) -> impl IntoView {
     let t = use_words();
     let stage = Memo::new(move |_| {
         now(desk, |now| match now.stage {
-            Stage::Blind => 0,
+            Stage::Blind | Stage::Looking | Stage::Assisted { .. } => 0,
             Stage::Sending => 1,
             Stage::Revealed { .. } if now.changed() => 3,
             Stage::Revealed { .. } => 2,
@@ -118,6 +121,7 @@ fn Status(desk: Desk) -> impl IntoView {
         Notice::NothingToUndo => Some(t(w::NOTHING_TO_UNDO).to_owned()),
         Notice::Reopened => Some(t(w::REOPENED).to_owned()),
         Notice::Skipped => Some(t(w::SKIPPED).to_owned()),
+        Notice::Escalated => Some(t(w::ESCALATED).to_owned()),
         Notice::Trouble(error) => Some(error.words(lang)),
     };
     view! {
@@ -135,7 +139,11 @@ fn Status(desk: Desk) -> impl IntoView {
 
 /// Differences first, by name.
 fn reveal_words(lang: concord_domain::Lang, now: &Current) -> Option<String> {
-    let Stage::Revealed { verdicts, before } = &now.stage else { return None };
+    let (verdicts, before) = match &now.stage {
+        Stage::Assisted { .. } => return Some(w::ASSISTED.get(lang).to_owned()),
+        Stage::Revealed { verdicts, before, .. } => (verdicts, before),
+        Stage::Blind | Stage::Sending | Stage::Looking => return None,
+    };
     let criteria = now.assignment.rubric.criteria.iter().zip(before);
     let different = criteria.filter(|(criterion, mine)| {
         verdicts.iter().filter(|verdict| verdict.criterion == criterion.name).any(|verdict| {

@@ -4,10 +4,10 @@
 use super::desk::Desk;
 use super::keys;
 use super::state::{Current, Event, Stage};
-use crate::i18n::review as w;
+use crate::i18n::{common, review as w};
 use crate::session::{use_lang, use_words};
 use crate::ui::icon::Mark;
-use concord_domain::{Assignment, Criterion, LabelDef, Verdict};
+use concord_domain::{Assignment, Criterion, LabelDef, LinkedFail, Verdict};
 use leptos::prelude::*;
 use leptos::tachys::view::any_view::AnyView;
 
@@ -21,7 +21,38 @@ pub(crate) fn CriteriaZone(assignment: Assignment, desk: Desk) -> impl IntoView 
     view! {
         <section class="zone zone-criteria" aria-labelledby="criteria-zone">
             <h2 id="criteria-zone" class="visually-hidden">{t(w::CRITERIA_ZONE)}</h2>
+            {linked_view(desk)}
             <div class="criteria">{criteria.collect_view()}</div>
+        </section>
+    }
+    .into_any()
+}
+
+/// After the reveal: earlier links of the chain that people failed.
+fn linked_view(desk: Desk) -> impl IntoView {
+    let linked = Memo::new(move |_| {
+        now(desk, |now| match &now.stage {
+            Stage::Revealed { linked, .. } => linked.clone(),
+            _ => Vec::new(),
+        })
+        .unwrap_or_default()
+    });
+    move || (!linked.with(Vec::is_empty)).then(|| linked_list(linked.get()))
+}
+
+/// Earlier links that people failed, and on what.
+pub(crate) fn linked_list(linked: Vec<LinkedFail>) -> AnyView {
+    let (t, lang) = (use_words(), use_lang());
+    let rows = linked.into_iter().map(|link| {
+        let votes = format!("{} / {}", link.fails, link.fails + link.passes);
+        view! {
+            <li>{common::task(lang, &link.task)} " “" {link.text} "”: " {link.criterion.replace('_', " ")} " "
+                <span class="quiet nowrap">{votes}</span></li>
+        }
+    });
+    view! {
+        <section class="linked" data-testid="linked">
+            <h3><Mark pass=false/>{t(w::LINKED)}</h3><ul>{rows.collect_view()}</ul>
         </section>
     }
     .into_any()
@@ -105,11 +136,8 @@ fn label_view(
 fn verdicts_view(desk: Desk, criterion: Criterion, answer: Memo<Option<String>>) -> impl IntoView {
     let name = criterion.name.clone();
     let verdicts = Memo::new(move |_| {
-        let pick = |now: &Current| match &now.stage {
-            Stage::Revealed { verdicts, .. } => {
-                verdicts.iter().filter(|verdict| verdict.criterion == name).cloned().collect()
-            }
-            _ => Vec::new(),
+        let pick = |now: &Current| -> Vec<Verdict> {
+            now.verdicts().iter().filter(|verdict| verdict.criterion == name).cloned().collect()
         };
         now(desk, pick).unwrap_or_default()
     });
@@ -140,7 +168,7 @@ fn verdict_view(criterion: &Criterion, verdict: &Verdict, mine: Option<&str>) ->
     let p = verdict
         .p_pass
         .map(|p| view! { <span class="p-pass">{t(w::P_PASS)} " " <b>{format!("{p:.2}")}</b></span> });
-    let word = label.map(|_| {
+    let word = label.filter(|_| mine.is_some()).map(|_| {
         let (class, sign, text) =
             if differs { ("differs", "≠", w::DIFFERS) } else { ("same", "=", w::SAME) };
         view! { <span class=class><span aria-hidden="true">{sign} " "</span>{t(text)}</span> }

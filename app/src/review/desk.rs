@@ -17,6 +17,8 @@ pub(crate) struct Desk {
     task: StoredValue<String>,
     sending: StoredValue<bool>,
     failures: StoredValue<u32>,
+    /// What the dialog that gives a sample back has chosen.
+    pub(crate) reason: RwSignal<&'static str>,
 }
 
 impl Desk {
@@ -27,6 +29,7 @@ impl Desk {
             task: StoredValue::new(task),
             sending: StoredValue::new(false),
             failures: StoredValue::new(0),
+            reason: RwSignal::new("unsure"),
         }
     }
 
@@ -45,6 +48,9 @@ impl Desk {
             self.run(Effect::Reopen(Some(id)));
         } else if let Some(id) = self.current() {
             self.run(Effect::LoadDraft(id));
+        }
+        if let Some(effect) = self.state.with_untracked(State::opening) {
+            self.run(effect);
         }
     }
 
@@ -110,7 +116,7 @@ impl Desk {
             Effect::ForgetDraft(id) => draft::forget(&account, id),
             Effect::Reveal(id) => spawn_local(async move {
                 self.send(match rpc::reveal_verdicts(id).await {
-                    Ok(reveal) => Event::Revealed { id, verdicts: reveal.verdicts },
+                    Ok(reveal) => Event::Revealed { id, reveal },
                     Err(error) => Event::RevealFailed { id, error },
                 });
             }),
@@ -121,8 +127,8 @@ impl Desk {
                     Err(error) => Event::FetchFailed(error),
                 });
             }),
-            Effect::Skip(id, reason) => spawn_local(async move {
-                self.send(Event::SkipEnded(rpc::skip_sample(id, reason).await.err()));
+            Effect::Skip(id, reason, escalate) => spawn_local(async move {
+                self.send(Event::SkipEnded(rpc::skip_sample(id, reason, escalate).await.err()));
             }),
             Effect::Reopen(id) => spawn_local(async move { self.send(self.reopen(id).await) }),
             Effect::Progress => spawn_local(async move {
@@ -158,7 +164,7 @@ impl Desk {
         match rpc::reveal_verdicts(id).await {
             Ok(reveal) => {
                 let (assignment, answers) = opened;
-                Event::Reopened { assignment: Box::new(assignment), answers, verdicts: reveal.verdicts }
+                Event::Reopened { assignment: Box::new(assignment), answers, reveal }
             }
             Err(error) => Event::ReopenFailed(Some(error)),
         }

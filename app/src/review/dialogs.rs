@@ -10,13 +10,15 @@ use leptos::prelude::*;
 /// Every key of the page.
 #[component]
 pub(crate) fn KeySheet(dialog: NodeRef<Dialog>) -> impl IntoView {
-    const KEYS: [(&str, Text); 9] = [
+    const KEYS: [(&str, Text); 11] = [
         ("1 2 3 4", w::KEY_ANSWERS),
         ("q w e r", w::KEY_FAILS),
         ("Enter", w::KEY_SUBMIT),
         ("k", w::KEY_KEEP),
         ("z  Ctrl+Z", w::KEY_UNDO),
         ("s", w::KEY_SKIP),
+        ("a", w::KEY_ASK),
+        ("x", w::KEY_EVIDENCE),
         ("c", w::KEY_COMMENT),
         ("Esc", w::KEY_LEAVE),
         ("?", w::KEY_HELP),
@@ -36,17 +38,22 @@ pub(crate) fn KeySheet(dialog: NodeRef<Dialog>) -> impl IntoView {
     .into_any()
 }
 
-/// Why a sample is skipped: a choice, and words of one's own.
+/// The choice that asks a lead.
+pub(crate) const ASK: &str = "ask";
+
+/// Why a sample is given back: a choice, and words of one's own. One choice asks a lead, in words.
 #[component]
 pub(crate) fn SkipDialog(desk: Desk, dialog: NodeRef<Dialog>) -> impl IntoView {
-    const REASONS: [(&str, Text); 4] = [
+    const REASONS: [(&str, Text); 5] = [
         ("unsure", w::SKIP_UNSURE),
         ("language_or_domain", w::SKIP_LANGUAGE),
         ("broken", w::SKIP_BROKEN),
         ("harmful", w::SKIP_HARMFUL),
+        (ASK, w::SKIP_ASK),
     ];
     let t = use_words();
-    let (reason, more) = (RwSignal::new("unsure"), RwSignal::new(String::new()));
+    let (reason, more) = (desk.reason, RwSignal::new(String::new()));
+    let asks = Memo::new(move |_| reason.get() == ASK);
     let choices = REASONS.map(|(name, text)| {
         view! {
             <label class="choice">
@@ -57,13 +64,15 @@ pub(crate) fn SkipDialog(desk: Desk, dialog: NodeRef<Dialog>) -> impl IntoView {
         }
     });
     let skip = move |_| {
-        let words = more.get_untracked();
+        let (words, choice) = (more.get_untracked(), reason.get_untracked());
+        let escalate = choice == ASK;
         let reason = match words.trim() {
-            "" => reason.get_untracked().to_owned(),
-            words => format!("{}: {words}", reason.get_untracked()),
+            "" => choice.to_owned(),
+            words if escalate => words.to_owned(),
+            words => format!("{choice}: {words}"),
         };
         more.set(String::new());
-        desk.send(Event::Skip { reason });
+        desk.send(Event::Skip { reason, escalate });
     };
     view! {
         <dialog node_ref=dialog class="dialog" aria-labelledby="skip-title">
@@ -75,8 +84,8 @@ pub(crate) fn SkipDialog(desk: Desk, dialog: NodeRef<Dialog>) -> impl IntoView {
                     {choices.collect_view()}
                 </fieldset>
                 <label class="field">
-                    <span>{t(w::SKIP_MORE)}</span>
-                    <input type="text" name="more" maxlength="300" autocomplete="off" prop:value=move || more.get()
+                    <span>{move || t(if asks.get() { w::ASK_WHAT } else { w::SKIP_MORE })}</span>
+                    <input type="text" name="more" maxlength="300" autocomplete="off" prop:required=asks prop:value=move || more.get()
                         on:input:target=move |event| more.set(event.target().value())/>
                 </label>
                 <div class="dialog-actions">
@@ -85,7 +94,9 @@ pub(crate) fn SkipDialog(desk: Desk, dialog: NodeRef<Dialog>) -> impl IntoView {
                             dialog.close();
                         }
                     }>{t(w::CANCEL)}</button>
-                    <button class="primary" data-testid="skip-confirm">{t(w::SKIP_DO)}</button>
+                    <button class="primary" data-testid="skip-confirm">
+                        {move || t(if asks.get() { w::ASK_DO } else { w::SKIP_DO })}
+                    </button>
                 </div>
             </form>
         </dialog>

@@ -14,6 +14,8 @@ pub(crate) struct Draft {
     pub(crate) seconds: f64,
     /// The verdicts were shown: it goes on as a revision.
     pub(crate) revised: bool,
+    #[serde(default)]
+    pub(crate) unsupported: Vec<u32>,
 }
 
 /// A submission that the server has not confirmed; sent again whole, with the same key.
@@ -22,6 +24,9 @@ pub(crate) struct Pending {
     pub(crate) assignment: AssignmentId,
     pub(crate) key: String,
     pub(crate) submission: Submission,
+    /// It is the first answer to the sample.
+    #[serde(default)]
+    pub(crate) first: bool,
 }
 
 fn storage() -> Option<Storage> {

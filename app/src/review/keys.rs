@@ -12,6 +12,10 @@ pub(crate) enum Command {
     Advance,
     Undo,
     Skip,
+    /// Ask a lead.
+    Ask,
+    /// To the next cited line.
+    Evidence,
     Comment,
     Leave,
     Keep,
@@ -68,6 +72,8 @@ pub(crate) fn command(press: Press<'_>) -> Option<Command> {
         "Enter" if !press.pressable => Some(Command::Advance),
         "z" | "Z" => Some(Command::Undo),
         "s" | "S" => Some(Command::Skip),
+        "a" | "A" => Some(Command::Ask),
+        "x" | "X" => Some(Command::Evidence),
         "c" | "C" => Some(Command::Comment),
         "k" | "K" => Some(Command::Keep),
         "?" | "？" => Some(Command::Help),
@@ -108,5 +114,6 @@ mod tests {
         assert_eq!(command(press("Enter")), Some(Command::Advance));
         assert_eq!(command(Press { pressable: true, ..press("Enter") }), None);
         assert_eq!(command(press("F5")), None);
+        assert_eq!((command(press("a")), command(press("X"))), (Some(Command::Ask), Some(Command::Evidence)));
     }
 }

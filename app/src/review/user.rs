@@ -1,5 +1,8 @@
 //! The left zone: who the user is and what they did, newest first.
 
+use super::criteria::now;
+use super::desk::Desk;
+use super::state::Event;
 use crate::i18n::{day, review as w};
 use crate::session::{use_lang, use_words};
 use crate::ui::icon::KindIcon;
@@ -12,7 +15,7 @@ const THINGS_SHOWN: usize = 4;
 
 /// The user, the day the history is seen from, and the timeline with the cited lines marked.
 #[component]
-pub(crate) fn UserZone(sample: Sample) -> impl IntoView {
+pub(crate) fn UserZone(sample: Sample, #[prop(optional)] desk: Option<Desk>) -> impl IntoView {
     let (t, lang) = (use_words(), use_lang());
     let history = sample.history;
     let profile = sample.user.map(|user| {
@@ -33,7 +36,7 @@ pub(crate) fn UserZone(sample: Sample) -> impl IntoView {
     let timeline = if history.lines.is_empty() {
         view! { <p class="quiet">{t(w::NO_HISTORY)}</p> }.into_any()
     } else {
-        periods(&history.lines, history.as_of, &sample.evidence)
+        periods(&history.lines, history.as_of, &sample.evidence, desk)
     };
     view! {
         <section class="zone zone-user" aria-labelledby="user-zone">
@@ -52,7 +55,12 @@ pub(crate) fn UserZone(sample: Sample) -> impl IntoView {
 }
 
 /// Lines under the words of their newest period; neighbours of one period share a heading.
-fn periods(lines: &[HistoryLine], as_of: Option<jiff::civil::Date>, evidence: &[u32]) -> AnyView {
+fn periods(
+    lines: &[HistoryLine],
+    as_of: Option<jiff::civil::Date>,
+    evidence: &[u32],
+    desk: Option<Desk>,
+) -> AnyView {
     let chinese = use_lang() == concord_domain::Lang::Zh;
     let words = |line: &HistoryLine| {
         line.moments.first().map(|moment| moment.period.words(as_of, chinese)).unwrap_or_default()
@@ -60,15 +68,35 @@ fn periods(lines: &[HistoryLine], as_of: Option<jiff::civil::Date>, evidence: &[
     lines
         .chunk_by(|a, b| words(a) == words(b))
         .map(|group| {
-            let lines =
-                group.iter().map(|line| line_view(line, as_of, evidence.contains(&line.n))).collect_view();
+            let lines = group
+                .iter()
+                .map(|line| line_view(line, as_of, evidence.contains(&line.n), desk))
+                .collect_view();
             view! { <h3 class="period">{words(&group[0])}</h3><ol class="lines">{lines}</ol> }
         })
         .collect_view()
         .into_any()
 }
 
-fn line_view(line: &HistoryLine, as_of: Option<jiff::civil::Date>, cited: bool) -> AnyView {
+/// A cited line of a sample that is being answered can be marked as not supporting it.
+fn mark_view(desk: Desk, line: u32) -> AnyView {
+    let t = use_words();
+    let marked = Memo::new(move |_| now(desk, |now| now.unsupported.contains(&line)).unwrap_or(false));
+    view! {
+        <button type="button" class="mark-evidence" data-testid=format!("unsupported-{line}")
+            aria-pressed=move || marked.get().to_string() on:click=move |_| desk.send(Event::Mark(line))>
+            {t(w::UNSUPPORTED)}
+        </button>
+    }
+    .into_any()
+}
+
+fn line_view(
+    line: &HistoryLine,
+    as_of: Option<jiff::civil::Date>,
+    cited: bool,
+    desk: Option<Desk>,
+) -> AnyView {
     let (t, lang) = (use_words(), use_lang());
     let chinese = lang == concord_domain::Lang::Zh;
     let kinds = |kinds: &[BehaviourKind]| {
@@ -94,6 +122,7 @@ fn line_view(line: &HistoryLine, as_of: Option<jiff::civil::Date>, cited: bool) 
                 <p class="kinds">
                     {first}
                     {cited.then(|| view! { <mark class="cited-mark">{t(w::CITED)}</mark> })}
+                    {desk.filter(|_| cited).map(|desk| mark_view(desk, line.n))}
                 </p>
                 <ul class="things">{shown}</ul>
                 {rest}

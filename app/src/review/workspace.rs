@@ -3,9 +3,9 @@
 use super::bar::{Bar, Progress};
 use super::criteria::CriteriaZone;
 use super::desk::{Desk, fresh_key};
-use super::dialogs::{KeySheet, SkipDialog};
+use super::dialogs::{ASK, KeySheet, SkipDialog};
 use super::keys::{self, Command, Press};
-use super::state::{Event, State};
+use super::state::{Current, Event, State};
 use super::{SampleZone, UserZone};
 use crate::i18n::{common, review as w};
 use crate::session::{use_lang, use_viewer, use_words};
@@ -33,7 +33,7 @@ pub(crate) fn Workspace(assignments: Vec<Assignment>, progress: MyProgress, task
         });
         match assignment {
             Some(assignment) => view! {
-                <UserZone sample=assignment.sample.clone()/>
+                <UserZone sample=assignment.sample.clone() desk/>
                 <SampleZone sample=assignment.sample.clone()/>
                 <CriteriaZone assignment desk/>
             }
@@ -172,14 +172,20 @@ fn obey(
             dialog.show_modal().unwrap_or_default();
         }
     };
-    let blind = desk.state.with_untracked(|state| state.current.as_ref().is_some_and(|now| !now.revealed()));
+    let give_back = |reason| {
+        if desk.state.with_untracked(|state| state.current.as_ref().is_some_and(Current::open)) {
+            desk.reason.set(reason);
+            show(skip);
+        }
+    };
     match command {
         Command::Answer { criterion, pass } => desk.send(Event::Side { criterion, pass }),
         Command::Advance => desk.send(Event::Advance { key: fresh_key() }),
         Command::Keep => desk.send(Event::Keep { key: fresh_key() }),
         Command::Undo => desk.send(Event::Undo),
-        Command::Skip if blind => show(skip),
-        Command::Skip => {}
+        Command::Skip => give_back("unsure"),
+        Command::Ask => give_back(ASK),
+        Command::Evidence => next_evidence(),
         Command::Help => show(sheet),
         Command::Comment => {
             if let Some(comment) = comment.get_untracked() {
@@ -194,6 +200,18 @@ fn obey(
         }
     }
     event.prevent_default();
+}
+
+/// Puts the focus on the mark of the next cited line; Enter or Space presses it.
+fn next_evidence() {
+    let Ok(marks) = document().query_selector_all(".mark-evidence") else { return };
+    let of = |place: u32| marks.item(place).and_then(|node| node.dyn_into::<web_sys::HtmlElement>().ok());
+    let here = document().active_element();
+    let is_here = |place: &u32| of(*place).map(web_sys::Element::from) == here;
+    let next = (0..marks.length()).find(is_here).map_or(0, |place| (place + 1) % marks.length());
+    if let Some(mark) = of(next) {
+        mark.focus().unwrap_or_default();
+    }
 }
 
 /// Scrolls the first cited line to the middle of the timeline, or to its newest line where none is cited,

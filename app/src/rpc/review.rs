@@ -29,10 +29,15 @@ pub(crate) async fn reveal_verdicts(id: AssignmentId) -> Result<Reveal, ApiError
     cases.review.reveal(&actor, id).await.map_err(crate::error::fail)
 }
 
+/// Gives a sample back, to the queue or to a lead.
 #[server(prefix = "/rpc", endpoint = "skip_sample", input = Json)]
-pub(crate) async fn skip_sample(id: AssignmentId, reason: String) -> Result<(), ApiError> {
+pub(crate) async fn skip_sample(id: AssignmentId, reason: String, escalate: bool) -> Result<(), ApiError> {
     let (actor, cases) = super::context()?;
-    cases.review.skip(&actor, id, &reason).await.map_err(crate::error::fail)
+    let done = match escalate {
+        true => cases.review.escalate(&actor, id, &reason).await,
+        false => cases.review.skip(&actor, id, &reason).await,
+    };
+    done.map_err(crate::error::fail)
 }
 
 #[server(prefix = "/rpc", endpoint = "reopen_sample", input = Json)]

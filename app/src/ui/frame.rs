@@ -24,6 +24,7 @@ pub(crate) fn Header() -> impl IntoView {
                 {nav_link("/", w::HOME, "nav-home", false)}
                 {nav_link("/review", w::REVIEW, "nav-review", false)}
                 {nav_link("/samples", w::SAMPLES, "nav-samples", false)}
+                {nav_link("/me", w::MY_WORK, "nav-me", true)}
                 {audit}
                 {judges}
                 {exports}

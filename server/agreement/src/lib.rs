@@ -24,7 +24,9 @@ mod two_rater;
 pub use alt_test::{AltTest, AltTestHuman, AltTestItem, Score, alt_test};
 pub use bootstrap::{Resampled, cluster_bootstrap};
 pub use estimate::Estimate;
-pub use interval::{Z95, binom_cdf, clopper_pearson, cp_lower, cp_upper, proportion, wilson, wilson95};
+pub use interval::{
+    Z95, binom_cdf, clopper_pearson, cp_lower, cp_upper, difference, proportion, wilson, wilson95,
+};
 pub use many_rater::{Kind, ManyRater, Metric, Unit, Weights, fleiss_kappa, gwet, krippendorff};
 pub use pass_rate::post_stratified;
 pub use two_rater::{Cells, Kappa, KappaWeights, ac1_of, kappa, weighted_kappa};

@@ -1,5 +1,5 @@
-//! The review programme beside the queue: gold questions, and how people do on them and on repeats of their own
-//! samples.
+//! The review programme beside the queue: gold questions, escalations, what seeing verdicts does to people, and
+//! how each person does.
 
 use crate::audit::estimate;
 use crate::error::OrInternal;
@@ -8,11 +8,13 @@ use async_trait::async_trait;
 use concord_agreement as agreement;
 use concord_domain::api::{self, Result};
 use concord_domain::{
-    Actor, Capability, Error, GoldAnswer, GoldQuestion, GoldRequest, RaterRecord, SampleId,
+    Actor, Anchoring, Capability, Error, Escalation, EscalationEnd, EscalationOutcome, GoldAnswer,
+    GoldQuestion, GoldRequest, OwnWork, RaterRecord, SampleId,
 };
-use concord_store::review::{self, RecordRow};
+use concord_store::review::{self, AnchoringRow, RecordRow};
 use concord_store::{events, rubrics, samples};
 use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
 
 /// Who is right less often than this is to be noticed.
 const GOLD_SKILL: f64 = 0.85;
@@ -20,8 +22,12 @@ const GOLD_SKILL: f64 = 0.85;
 const GOLD_ALARM: f64 = 0.01;
 /// Fewer answers say nothing.
 const GOLD_LEAST: u64 = 5;
-/// Gold questions shown at once.
+/// Gold questions and escalations shown at once.
 const LISTED: i64 = 500;
+/// Days of one's own pace.
+const DAYS: i32 = 14;
+/// Own samples shown.
+const RECENT: i64 = 50;
 
 /// The programme's use cases.
 #[derive(Debug, Clone)]
@@ -84,6 +90,96 @@ impl api::Programmes for ProgrammesService {
         let rows = review::records(&mut conn, None).await.or_internal()?;
         Ok(rows.into_iter().map(record).collect())
     }
+
+    async fn escalations(&self, actor: &Actor, open: bool) -> Result<Vec<Escalation>> {
+        actor.require(Capability::ReadAll)?;
+        let mut conn = self.pool.acquire().await.or_internal()?;
+        review::escalations(&mut conn, open, LISTED).await.or_internal()
+    }
+
+    async fn resolve_escalation(&self, actor: &Actor, id: Uuid, outcome: EscalationOutcome) -> Result<()> {
+        actor.require(Capability::ManageProgramme)?;
+        let mut tx = self.pool.begin().await.or_internal()?;
+        let task = review::escalation_task(&mut tx, id).await.or_internal()?;
+        let task = task.ok_or_else(|| Error::not_found("escalation"))?;
+        let outcome = check_outcome(&mut tx, &task, outcome).await?;
+        if !review::resolve_escalation(&mut tx, actor.account, id, &outcome).await.or_internal()? {
+            return Err(Error::conflict("already_resolved", "somebody has ended this escalation already"));
+        }
+        let detail = serde_json::json!(outcome);
+        events::append(&mut tx, Some(actor.account), "escalation_resolved", &id.to_string(), &detail)
+            .await
+            .or_internal()?;
+        tx.commit().await.or_internal()
+    }
+
+    async fn anchoring(&self, actor: &Actor) -> Result<Vec<Anchoring>> {
+        actor.require(Capability::ReadAll)?;
+        let mut conn = self.pool.acquire().await.or_internal()?;
+        let rows = review::anchoring(&mut conn).await.or_internal()?;
+        Ok(rows.into_iter().map(anchored).collect())
+    }
+
+    async fn own_work(&self, actor: &Actor) -> Result<OwnWork> {
+        actor.require(Capability::ReadOwn)?;
+        let mut conn = self.pool.acquire().await.or_internal()?;
+        let row = review::records(&mut conn, Some(actor.account)).await.or_internal()?.pop();
+        let own = record(row.ok_or_else(|| Error::not_found("account"))?);
+        Ok(OwnWork {
+            days: review::pace(&mut conn, actor.account, DAYS).await.or_internal()?,
+            gold: own.gold,
+            consistency: own.consistency,
+            recent: review::own_samples(&mut conn, actor.account, RECENT).await.or_internal()?,
+        })
+    }
+}
+
+/// A "won't" names no rubric version; a change of the guideline names one that is published.
+async fn check_outcome(
+    conn: &mut PgConnection,
+    task: &str,
+    outcome: EscalationOutcome,
+) -> Result<EscalationOutcome> {
+    let note = outcome.note.trim().to_owned();
+    if !(1..=4000).contains(&note.chars().count()) || note.contains('\0') {
+        return Err(Error::invalid("note", "1 to 4000 characters, no NUL"));
+    }
+    match (outcome.outcome, &outcome.rubric) {
+        (EscalationEnd::Wont, Some(_)) => {
+            Err(Error::invalid("rubric", "only with the outcome guideline: a won't changes nothing"))
+        }
+        (EscalationEnd::Guideline, None) => {
+            Err(Error::invalid("rubric", "say which rubric version answers it: publish it first"))
+        }
+        (EscalationEnd::Guideline, Some(version))
+            if !rubrics::exists(conn, task, version).await.or_internal()? =>
+        {
+            Err(Error::invalid("rubric", format!("{version} is no version of the rubric of {task}")))
+        }
+        _ => Ok(EscalationOutcome { note, ..outcome }),
+    }
+}
+
+/// Counts as estimates. Intervals take decisions as independent; those of one person are not quite.
+fn anchored(row: AnchoringRow) -> Anchoring {
+    let share = |(n, k): (i64, i64)| estimate(agreement::proportion(natural(k), natural(n)));
+    let difference = agreement::difference(
+        (natural(row.assisted.1), natural(row.assisted.0)),
+        (natural(row.blind.1), natural(row.blind.0)),
+    );
+    Anchoring {
+        task: row.task,
+        judge: row.judge,
+        towards: share(row.differing),
+        away: share(row.agreeing),
+        assisted: share(row.assisted),
+        blind: share(row.blind),
+        difference: estimate(difference),
+    }
+}
+
+fn natural(n: i64) -> u64 {
+    u64::try_from(n).unwrap_or(0)
 }
 
 /// The right answers, as sent or as adjudicated, one a criterion of the sample's rubric, with whether they pass.
@@ -114,7 +210,6 @@ async fn right_answers(
 /// Counts as estimates, and the exact rule for noticing a person: P(X ≤ right) of X binomial with skill 0.85 is
 /// below 0.01, after five answers at least.
 pub(crate) fn record(row: RecordRow) -> RaterRecord {
-    let natural = |n: i64| u64::try_from(n).unwrap_or(0);
     let share = |(n, k): (i64, i64)| estimate(agreement::proportion(natural(k), natural(n)));
     let (n, correct) = (natural(row.gold.0), natural(row.gold.1));
     let gold_p = (n >= GOLD_LEAST).then(|| agreement::binom_cdf(correct, n, GOLD_SKILL));

@@ -8,13 +8,15 @@ use crate::error::OrInternal;
 use crate::judging;
 use async_trait::async_trait;
 pub(crate) use checks::answered;
-use checks::{admit, body_hash, check_answers, check_bounds, check_programme};
+use checks::{
+    OVERLAP_FULL, admit, body_hash, bounded, check_answers, check_bounds, check_programme, check_unsupported,
+};
 use concord_domain::api::{self, Result};
 use concord_domain::{
     Actor, Answer, Assignment, AssignmentId, Capability, Error, LabelId, LabelRecord, MyProgress, Phase,
     Programme, Reveal, Reviewed, Rubric, Submission, Submitted,
 };
-use concord_store::review::{AssignmentRow, NewSubmission};
+use concord_store::review::{AssignmentRow, NewSubmission, NewSurplus};
 use concord_store::{events, jobs, review, rubrics, samples, verdicts};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
@@ -75,11 +77,31 @@ impl api::Review for ReviewService {
                 Err(Error::invalid("Idempotency-Key", "was used with another body"))
             };
         }
-        let row = admit(&mut tx, actor, row, submission.phase).await?;
+        let admitted = admit(&mut tx, actor, &row, submission.phase).await;
+        let surplus = matches!(&admitted, Err(Error::Conflict { code, .. }) if code == OVERLAP_FULL);
+        if !surplus {
+            admitted.clone()?;
+        }
         let loaded = load_one(&mut tx, &row).await?;
         let rubric =
             rubrics::version(&mut tx, &loaded.sample.task, &loaded.rubric_version).await.or_internal()?;
         let answers = check_answers(&rubric, &submission.answers)?;
+        let unsupported = check_unsupported(&loaded.sample, &submission.unsupported)?;
+        let comment = submission.comment.as_deref().map(str::trim).filter(|text| !text.is_empty());
+        if surplus {
+            let new = NewSurplus {
+                assignment: id,
+                account: actor.account,
+                key,
+                body_hash: &hash,
+                answers: &submission.answers,
+                comment,
+                seconds: submission.seconds,
+            };
+            review::keep_surplus(&mut tx, &new).await.or_internal()?;
+            tx.commit().await.or_internal()?;
+            return admitted.map(|()| Submitted { labels: Vec::new() });
+        }
         let labels: Vec<(Uuid, &str, &str, bool)> = answers
             .iter()
             .map(|(criterion, label, pass)| (Uuid::now_v7(), *criterion, *label, *pass))
@@ -91,13 +113,18 @@ impl api::Review for ReviewService {
             phase: submission.phase,
             key,
             body_hash: &hash,
-            comment: submission.comment.as_deref().map(str::trim).filter(|text| !text.is_empty()),
+            comment,
             seconds: submission.seconds,
             task: &loaded.sample.task,
             rubric_version: &loaded.rubric_version,
             labels: &labels,
         };
         review::insert_submission(&mut tx, &new).await.or_internal()?;
+        if !unsupported.is_empty() {
+            review::mark_unsupported(&mut tx, new.id, row.sample, actor.account, &unsupported)
+                .await
+                .or_internal()?;
+        }
         if submission.phase == Phase::Blind && row.holds_slot() {
             review::ask_third(&mut tx, row.sample).await.or_internal()?;
         }
@@ -124,22 +151,31 @@ impl api::Review for ReviewService {
                 .or_internal()?;
         }
         let verdicts = verdicts::of_sample(&mut tx, row.sample).await.or_internal()?;
+        let linked = review::linked_fails(&mut tx, row.sample, Some(actor.account)).await.or_internal()?;
         tx.commit().await.or_internal()?;
-        Ok(Reveal { verdicts })
+        Ok(Reveal { verdicts, linked })
     }
 
     async fn skip(&self, actor: &Actor, id: AssignmentId, reason: &str) -> Result<()> {
         actor.require(Capability::Review)?;
-        let reason = reason.trim();
-        if reason.is_empty() || reason.chars().count() > 500 {
-            return Err(Error::invalid("reason", "1 to 500 characters"));
-        }
+        let reason = bounded(reason, 500)?;
         let mut tx = self.pool.begin().await.or_internal()?;
-        let row = owned(&mut tx, actor, id).await?;
-        if row.state == "submitted" {
-            return Err(Error::conflict("already_submitted", "this sample is labelled already"));
-        }
+        let row = unanswered(&mut tx, actor, id).await?;
         review::skip(&mut tx, &row, reason).await.or_internal()?;
+        tx.commit().await.or_internal()
+    }
+
+    async fn escalate(&self, actor: &Actor, id: AssignmentId, reason: &str) -> Result<()> {
+        actor.require(Capability::Review)?;
+        let reason = bounded(reason, 2000)?;
+        let mut tx = self.pool.begin().await.or_internal()?;
+        let row = unanswered(&mut tx, actor, id).await?;
+        review::skip(&mut tx, &row, "escalated").await.or_internal()?;
+        review::escalate(&mut tx, actor.account, &row, reason).await.or_internal()?;
+        let detail = serde_json::json!({"sample": row.sample});
+        events::append(&mut tx, Some(actor.account), "escalate", &id.to_string(), &detail)
+            .await
+            .or_internal()?;
         tx.commit().await.or_internal()
     }
 
@@ -211,6 +247,15 @@ impl api::Review for ReviewService {
 /// The assignment, locked; another's is not there.
 async fn owned(conn: &mut PgConnection, actor: &Actor, id: AssignmentId) -> Result<AssignmentRow> {
     review::lock(conn, actor.account, id).await.or_internal()?.ok_or_else(|| Error::not_found("assignment"))
+}
+
+/// One's own assignment that is not answered yet, locked.
+async fn unanswered(conn: &mut PgConnection, actor: &Actor, id: AssignmentId) -> Result<AssignmentRow> {
+    let row = owned(conn, actor, id).await?;
+    if row.state == "submitted" {
+        return Err(Error::conflict("already_submitted", "this sample is labelled already"));
+    }
+    Ok(row)
 }
 
 async fn load_one(conn: &mut PgConnection, row: &AssignmentRow) -> Result<samples::Loaded> {

@@ -72,16 +72,24 @@ impl api::Samples for SamplesService {
             mine,
             verdicts: None,
             labels: None,
+            linked: Vec::new(),
+            unsupported: Vec::new(),
             provenance: None,
             grade: None,
         };
         if may_see {
             review::log_views(&mut tx, actor.account, &[id]).await.or_internal()?;
             detail.verdicts = Some(verdicts::of_sample(&mut tx, id).await.or_internal()?);
+            let answered_by = (!lead).then_some(actor.account);
+            detail.linked = review::linked_fails(&mut tx, id, answered_by).await.or_internal()?;
         }
         if lead {
             let rule = senior::rule(&mut tx, &detail.sample.task).await.or_internal()?;
             detail.grade = grade(rule, &detail.rubric, detail.verdicts.as_deref().unwrap_or_default());
+            // What people say of an earlier link is shown with it.
+            let links: Vec<SampleId> = detail.linked.iter().map(|link| link.sample).collect();
+            review::log_views(&mut tx, actor.account, &links).await.or_internal()?;
+            detail.unsupported = review::unsupported(&mut tx, id).await.or_internal()?;
             detail.labels = Some(samples::labels(&mut tx, id).await.or_internal()?);
             detail.provenance = Some(samples::provenance(&mut tx, id).await.or_internal()?);
         }

@@ -42,7 +42,8 @@ async fn the_audit_is_drawn_by_verdict_and_labels_carry_its_probability(pool: Pg
             let pass = if k <= 1000 { k % 10 != 0 } else { k % 5 == 0 };
             let label = if pass { "pass" } else { "fail" };
             let answers = vec![Answer { criterion: "ok".into(), label: label.into() }];
-            let body = Submission { phase: Phase::Blind, answers, comment: None, seconds: None };
+            let unsupported = Vec::new();
+            let body = Submission { phase: Phase::Blind, answers, comment: None, seconds: None, unsupported };
             review.submit(&ann, given.id, &given.id.to_string(), body).await.expect("stored");
         }
     }

@@ -27,6 +27,7 @@ async fn labelled(pool: &PgPool) -> World {
             answers: answers.collect(),
             comment: Some("a comment".into()),
             seconds: Some(1.5),
+            unsupported: Vec::new(),
         };
         review.submit(&ann, assignment.id, "key", submission).await.unwrap();
         review.reveal(&ann, assignment.id).await.unwrap();

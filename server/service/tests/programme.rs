@@ -21,7 +21,7 @@ const CRITERIA: [&str; 4] = ["relevance", "consistency", "specificity", "validit
 
 fn answers(label: &str) -> Submission {
     let answers = CRITERIA.iter().map(|c| Answer { criterion: (*c).into(), label: label.into() }).collect();
-    Submission { phase: Phase::Blind, answers, comment: None, seconds: Some(3.5) }
+    Submission { phase: Phase::Blind, answers, comment: None, seconds: Some(3.5), unsupported: Vec::new() }
 }
 
 fn gold(label: &str) -> GoldRequest {

@@ -40,7 +40,7 @@ pub(super) fn routes() -> Router<HttpState> {
 /// Who reads, in which language and theme, and who that is to the use cases.
 pub(super) struct Visit {
     pub(super) actor: Actor,
-    reader: Reader,
+    pub(super) reader: Reader,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Visit {

@@ -3,6 +3,7 @@
 
 mod assignments;
 mod audit;
+mod escalations;
 mod exports;
 mod generations;
 mod gold;
@@ -34,6 +35,8 @@ pub(super) fn routes() -> (Router<HttpState>, OpenApi) {
         .routes(routes!(assignments::submit))
         .routes(routes!(assignments::reveal))
         .routes(routes!(assignments::skip))
+        .routes(routes!(assignments::escalate))
+        .routes(routes!(me::work))
         .routes(routes!(samples::list))
         .routes(routes!(samples::get))
         .routes(routes!(programme::rubric))
@@ -46,6 +49,9 @@ pub(super) fn routes() -> (Router<HttpState>, OpenApi) {
         .routes(routes!(gold::set, gold::retire))
         .routes(routes!(gold::list))
         .routes(routes!(gold::records))
+        .routes(routes!(escalations::list))
+        .routes(routes!(escalations::resolve))
+        .routes(routes!(escalations::anchoring))
         .routes(routes!(audit::report))
         .routes(routes!(audit::decisions))
         .routes(routes!(audit::reliability))

@@ -56,6 +56,18 @@ pub async fn version(conn: &mut PgConnection, task: &str, version: &str) -> Resu
     })
 }
 
+/// Whether a task's rubric has that version.
+///
+/// # Errors
+/// The database's.
+pub async fn exists(conn: &mut PgConnection, task: &str, version: &str) -> Result<bool> {
+    Ok(sqlx::query_scalar("select exists (select from rubrics where task = $1 and version = $2)")
+        .bind(task)
+        .bind(version)
+        .fetch_one(conn)
+        .await?)
+}
+
 /// The versions of a task, newest first; of every task where none is named.
 ///
 /// # Errors

@@ -1,7 +1,10 @@
 //! The reducer, without a browser.
 
 use super::*;
-use concord_domain::{Criterion, History, LabelDef, Localised, Rubric, Sample, SampleId};
+use crate::error::ApiError;
+use concord_domain::{
+    Answer, Criterion, Error, History, LabelDef, Localised, Phase, Reveal, Rubric, Sample, SampleId, Verdict,
+};
 
 fn label(name: &str, pass: bool) -> LabelDef {
     LabelDef { name: name.into(), pass, title: Localised::default() }
@@ -62,6 +65,10 @@ fn verdict(label: &str) -> Verdict {
     }
 }
 
+fn reveal(verdicts: Vec<Verdict>) -> Reveal {
+    Reveal { verdicts, linked: vec![] }
+}
+
 fn two() -> State {
     State::new(vec![assignment(1), assignment(2)], MyProgress { today: 0, total: 0, open: 2 })
 }
@@ -108,7 +115,7 @@ fn enter_waits_for_every_answer_then_sends_and_reveals() {
         vec![Effect::Settled("a".into()), Effect::Reveal(id(1))]
     );
     assert_eq!(state.progress, MyProgress { today: 1, total: 1, open: 1 });
-    state.apply(Event::Revealed { id: id(1), verdicts: vec![verdict("wrong")] });
+    state.apply(Event::Revealed { id: id(1), reveal: reveal(vec![verdict("wrong")]) });
     assert!(now(&state).revealed());
 }
 
@@ -117,7 +124,7 @@ fn revealed() -> State {
     answer_both(&mut state);
     state.apply(advance("a"));
     state.apply(Event::Sent { key: "a".into() });
-    state.apply(Event::Revealed { id: id(1), verdicts: vec![verdict("wrong")] });
+    state.apply(Event::Revealed { id: id(1), reveal: reveal(vec![verdict("wrong")]) });
     state
 }
 
@@ -149,7 +156,7 @@ fn a_sample_without_verdicts_goes_on_calmly() {
     answer_both(&mut state);
     state.apply(advance("a"));
     state.apply(Event::Sent { key: "a".into() });
-    state.apply(Event::Revealed { id: id(1), verdicts: vec![] });
+    state.apply(Event::Revealed { id: id(1), reveal: reveal(vec![]) });
     assert_eq!(state.notice, Notice::NotJudged);
     assert_eq!(now(&state).assignment.id, id(2));
 }
@@ -168,7 +175,7 @@ fn ten_steps_are_undone_and_then_the_last_sample_reopens() {
     assert_eq!(now(&state).answers, vec![None, None]);
     assert_eq!(state.apply(Event::Undo), vec![Effect::Reopen(Some(id(1)))]);
     let answers = vec![Answer { criterion: "relevance".into(), label: "pass".into() }];
-    state.apply(Event::Reopened { assignment: Box::new(assignment(1)), answers, verdicts: vec![] });
+    state.apply(Event::Reopened { assignment: Box::new(assignment(1)), answers, reveal: reveal(vec![]) });
     assert_eq!(now(&state).answers[0].as_deref(), Some("pass"));
     assert!(now(&state).revealed());
     state.apply(advance("c"));
@@ -224,10 +231,52 @@ fn a_full_sample_is_dropped_with_a_word_and_a_refetch_does_not_bring_it_back() {
 #[test]
 fn skipping_fetches_only_after_the_server_took_it_back() {
     let mut state = two();
-    let effects = state.apply(Event::Skip { reason: "unsure".into() });
-    assert_eq!(effects.last(), Some(&Effect::Skip(id(1), "unsure".into())));
+    let effects = state.apply(Event::Skip { reason: "unsure".into(), escalate: false });
+    assert_eq!(effects.last(), Some(&Effect::Skip(id(1), "unsure".into(), false)));
     assert!(!effects.contains(&Effect::Fetch));
     assert_eq!(state.apply(Event::SkipEnded(None)), vec![Effect::Fetch]);
+}
+
+#[test]
+fn an_assisted_sample_shows_the_verdicts_first_and_is_answered_once() {
+    let assisted = Assignment { assisted: true, ..assignment(1) };
+    let mut state = State::new(vec![assisted, assignment(2)], MyProgress { today: 0, total: 0, open: 2 });
+    assert_eq!(state.opening(), Some(Effect::Reveal(id(1))));
+    assert!(now(&state).verdicts().is_empty());
+    state.apply(Event::Revealed { id: id(1), reveal: reveal(vec![verdict("wrong")]) });
+    assert_eq!(now(&state).verdicts().len(), 1);
+    state.apply(side(0, true));
+    assert_eq!(state.apply(advance("a")), vec![], "not before every answer is given");
+    state.apply(side(1, true));
+    state.apply(advance("a"));
+    assert_eq!((state.outbox[0].submission.phase, now(&state).assignment.id), (Phase::Revised, id(2)));
+    assert_eq!(now(&state).stage, Stage::Blind);
+    state.apply(Event::Sent { key: "a".into() });
+    assert_eq!(state.progress, MyProgress { today: 1, total: 1, open: 1 });
+}
+
+#[test]
+fn evidence_is_marked_and_unmarked_and_goes_with_the_answer() {
+    let mut cited = assignment(1);
+    cited.sample.evidence = vec![3, 8];
+    let mut state = State::new(vec![cited], MyProgress::default());
+    for line in [3, 8, 3, 5] {
+        state.apply(Event::Mark(line));
+    }
+    assert_eq!(now(&state).unsupported, [8]);
+    assert_eq!(now(&state).draft().unsupported, [8]);
+    answer_both(&mut state);
+    state.apply(advance("a"));
+    assert_eq!(state.outbox[0].submission.unsupported, [8]);
+    assert_eq!(state.apply(Event::Mark(3)), vec![], "not while it is on its way");
+}
+
+#[test]
+fn asking_a_lead_gives_the_sample_back_like_a_skip() {
+    let mut state = two();
+    let effects = state.apply(Event::Skip { reason: "a brand?".into(), escalate: true });
+    assert_eq!(effects.last(), Some(&Effect::Skip(id(1), "a brand?".into(), true)));
+    assert_eq!((state.notice.clone(), now(&state).assignment.id), (Notice::Escalated, id(2)));
 }
 
 #[test]

@@ -2,19 +2,22 @@
 
 use crate::error::OrInternal;
 use concord_domain::api::Result;
-use concord_domain::{Actor, Answer, Error, Phase, Programme, Rubric, Submission};
+use concord_domain::{Actor, Answer, Error, Phase, Programme, Rubric, Sample, Submission};
 use concord_store::review::{self, AssignmentRow};
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
+
+/// The code of a late answer that is not needed.
+pub(super) const OVERLAP_FULL: &str = "overlap_full";
 
 /// Whether this phase may be stored now. A late blind answer is taken while a slot is free, even after its
 /// lease lapsed; who has seen the verdicts can no longer answer blind.
 pub(super) async fn admit(
     conn: &mut PgConnection,
     actor: &Actor,
-    row: AssignmentRow,
+    row: &AssignmentRow,
     phase: Phase,
-) -> Result<AssignmentRow> {
+) -> Result<()> {
     match (phase, row.state.as_str()) {
         (Phase::Blind, "submitted") => Err(Error::conflict(
             "already_submitted",
@@ -30,14 +33,10 @@ pub(super) async fn admit(
                     "you have seen this sample's verdicts, so it cannot be labelled blind",
                 ));
             }
-            hold_slot(conn, &row, state).await?;
-            Ok(row)
+            hold_slot(conn, row, state).await
         }
-        (Phase::Revised, "submitted") if row.revealed => Ok(row),
-        (Phase::Revised, state) if row.assisted && row.revealed => {
-            hold_slot(conn, &row, state).await?;
-            Ok(row)
-        }
+        (Phase::Revised, "submitted") if row.revealed => Ok(()),
+        (Phase::Revised, state) if row.assisted && row.revealed => hold_slot(conn, row, state).await,
         (Phase::Revised, _) => {
             Err(Error::conflict("not_revealed", "answer blind and look at the verdicts first"))
         }
@@ -50,9 +49,35 @@ async fn hold_slot(conn: &mut PgConnection, row: &AssignmentRow, state: &str) ->
         return Ok(());
     }
     Err(Error::conflict(
-        "overlap_full",
-        "other people have labelled this sample meanwhile: your answer is not needed",
+        OVERLAP_FULL,
+        "other people have labelled this sample meanwhile: your answer is kept as surplus and counted nowhere",
     ))
+}
+
+/// A reason in words: trimmed, not empty, and not too long.
+pub(crate) fn bounded(reason: &str, most: usize) -> Result<&str> {
+    let reason = reason.trim();
+    if reason.is_empty() || reason.chars().count() > most || reason.contains('\0') {
+        return Err(Error::invalid("reason", format!("1 to {most} characters, no NUL")));
+    }
+    Ok(reason)
+}
+
+/// Lines that the sample cites, each once.
+pub(super) fn check_unsupported(sample: &Sample, lines: &[u32]) -> Result<Vec<i32>> {
+    for (place, line) in lines.iter().enumerate() {
+        let field = format!("unsupported[{place}]");
+        if !sample.evidence.contains(line) {
+            return Err(Error::invalid(field, format!("line {line} is not cited by this sample")));
+        }
+        if lines[..place].contains(line) {
+            return Err(Error::invalid(field, format!("line {line} is marked twice")));
+        }
+    }
+    lines
+        .iter()
+        .map(|line| i32::try_from(*line).map_err(|_| Error::invalid("unsupported", "not a line")))
+        .collect()
 }
 
 pub(super) fn check_bounds(key: &str, submission: &Submission) -> Result<()> {

@@ -39,7 +39,7 @@ pub(super) async fn reopen(
     responses(
         (status = 201, body = Submitted),
         (status = 404, body = Problem, description = "not an assignment of one's own"),
-        (status = 409, body = Problem, description = "`overlap_full`: others have filled the places"),
+        (status = 409, body = Problem, description = "`overlap_full`: others have filled the places; the answer is kept as surplus"),
         (status = 422, body = Problem, description = "a criterion is missing, or the key came with another body"),
     ))]
 pub(super) async fn submit(
@@ -80,6 +80,20 @@ pub(super) async fn reveal(
     Path(id): Path<AssignmentId>,
 ) -> Result<axum::Json<Reveal>, Problem> {
     Ok(axum::Json(state.use_cases.review.reveal(&actor, id).await?))
+}
+
+/// Gives the sample back and asks a lead: the guideline does not decide it.
+#[utoipa::path(post, path = "/assignments/{id}/escalate", tag = "review", params(("id" = AssignmentId, Path)),
+    request_body = SkipRequest,
+    responses((status = 204), (status = 404, body = Problem), (status = 409, body = Problem)))]
+pub(super) async fn escalate(
+    State(state): State<HttpState>,
+    SignedIn(actor): SignedIn,
+    Path(id): Path<AssignmentId>,
+    Json(request): Json<SkipRequest>,
+) -> Result<StatusCode, Problem> {
+    state.use_cases.review.escalate(&actor, id, &request.reason).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Why a sample is given back.

@@ -140,7 +140,8 @@ pub struct RecordRow {
     pub repeated: (i64, i64),
 }
 
-/// The counts of one person, or of everybody who has labelled.
+/// The counts of everybody who has labelled; or of one person until yesterday, so that no single answer tells them
+/// what it was asked for.
 ///
 /// # Errors
 /// The database's.
@@ -152,12 +153,14 @@ pub async fn records(conn: &mut PgConnection, account: Option<AccountId>) -> Res
          left join lateral (
             select count(*) n, count(*) filter (where l.pass = a.pass) correct
             from labels l join gold_answers a on a.sample_id = l.sample_id and a.criterion = l.criterion
-            where l.rater = c.id::text and l.stream = 'gold' and l.phase = 'blind' and l.origin = 'concord') g on true
+            where l.rater = c.id::text and l.stream = 'gold' and l.phase = 'blind' and l.origin = 'concord'
+              and ($1::uuid is null or l.at < date_trunc('day', now() at time zone 'utc') at time zone 'utc')) g on true
          left join lateral (
             select count(*) n, count(*) filter (where l.pass = f.pass) same
             from labels l join labels f on f.sample_id = l.sample_id and f.criterion = l.criterion and f.rater = l.rater
                 and f.phase = 'blind' and f.stream in ('audit', 'learning')
-            where l.rater = c.id::text and l.stream = 'repeat' and l.phase = 'blind') r on true
+            where l.rater = c.id::text and l.stream = 'repeat' and l.phase = 'blind'
+              and ($1::uuid is null or l.at < date_trunc('day', now() at time zone 'utc') at time zone 'utc')) r on true
          where case when $1::uuid is null then exists (select 1 from assignments a where a.account_id = c.id and a.state = 'submitted')
                     else c.id = $1 end
          order by c.email",

@@ -151,3 +151,44 @@ pub async fn answers_of(conn: &mut PgConnection, id: AssignmentId) -> Result<Vec
 fn answer(row: &sqlx::postgres::PgRow) -> Result<Answer> {
     Ok(Answer { criterion: row.try_get("criterion")?, label: row.try_get("label")? })
 }
+
+/// An answer beyond the overlap.
+#[derive(Debug, Clone)]
+pub struct NewSurplus<'a> {
+    /// The assignment, locked.
+    pub assignment: AssignmentId,
+    /// Who answers.
+    pub account: AccountId,
+    /// The client's key.
+    pub key: &'a str,
+    /// SHA-256 of the body.
+    pub body_hash: &'a [u8],
+    /// The answers.
+    pub answers: &'a [Answer],
+    /// Free text.
+    pub comment: Option<&'a str>,
+    /// Seconds spent.
+    pub seconds: Option<f64>,
+}
+
+/// Keeps an answer that is not needed; the first one of an assignment. It is no label.
+///
+/// # Errors
+/// The database's.
+pub async fn keep_surplus(conn: &mut PgConnection, new: &NewSurplus<'_>) -> Result<()> {
+    sqlx::query(
+        "insert into surplus_answers (id, assignment_id, account_id, idempotency_key, body_hash, answers, comment, seconds)
+         values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (assignment_id) do nothing",
+    )
+    .bind(Uuid::now_v7())
+    .bind(new.assignment.0)
+    .bind(new.account.0)
+    .bind(new.key)
+    .bind(new.body_hash)
+    .bind(sqlx::types::Json(new.answers))
+    .bind(new.comment)
+    .bind(new.seconds)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
