@@ -2,6 +2,8 @@
 //! Documents, each from the data of one or two use cases.
 
 mod card;
+mod case;
+mod cases;
 mod certificates;
 mod chart;
 pub mod csv;
@@ -13,6 +15,8 @@ mod sampling;
 mod webhooks;
 
 pub use card::{CardPage, card};
+pub use case::{OneEntered, case};
+pub use cases::{CaseNotice, ManyEntered, case_address, cases, query};
 pub use certificates::certificates;
 pub use decisions::decisions;
 pub use drift::drift;
@@ -52,6 +56,7 @@ fn tabs(reader: &Reader, current: &str) -> AnyView {
     view! {
         <nav class="tasks" aria-label=t(w::TITLE)>
             {link("/audit", t(w::CARDS))}
+            {link("/audit/cases", t(crate::i18n::cases::TITLE))}
             {link("/audit/certificates", t(w::CERTIFICATES))}
             {link("/audit/drift", t(w::DRIFT))}
             {link("/audit/sampling", t(w::SAMPLING))}

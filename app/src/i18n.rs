@@ -2,6 +2,8 @@
 
 #[cfg(feature = "ssr")]
 pub(crate) mod audit;
+#[cfg(feature = "ssr")]
+pub(crate) mod cases;
 pub(crate) mod common;
 #[cfg(feature = "ssr")]
 pub(crate) mod judges;

@@ -8,6 +8,7 @@ use concord_domain::ports::{Embedder, LanguageModel, ModelError};
 use concord_domain::{AccountId, Actor, Role, api};
 use concord_inference::{Catalogue, OpenAiConfig, OpenAiModel, Options, open_embedder, open_language_model};
 use concord_service::accounts::AccountsService;
+use concord_service::adjudications::AdjudicationsService;
 use concord_service::audit::AuditService;
 use concord_service::exports::ExportsService;
 use concord_service::generation::Generator;
@@ -63,6 +64,7 @@ pub async fn compose(config: &Config, database: &Database) -> Result<Concord> {
         audit: Arc::new(AuditService::new(pool.clone())),
         webhooks: Arc::new(WebhooksService::new(pool.clone(), reach)),
         judges: Arc::new(JudgesService::new(pool.clone(), models.clone())),
+        adjudications: Arc::new(AdjudicationsService::new(pool.clone())),
         rubrics: Arc::new(RubricsService::new(pool.clone())),
         exports: Arc::new(exports.clone()),
     };

@@ -6,6 +6,7 @@
 
 mod access;
 mod audit;
+mod cases;
 mod extract;
 mod headers;
 mod health;
@@ -58,6 +59,7 @@ pub fn router(state: HttpState) -> Router {
         .merge(audit::routes())
         .merge(judges::routes())
         .merge(me::routes())
+        .merge(cases::routes())
         .nest("/api/v1", api)
         .route("/api/v1/openapi.json", v1::openapi::serve(document))
         .route("/healthz", get(health::alive))

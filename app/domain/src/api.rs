@@ -200,6 +200,15 @@ pub trait Judges: Send + Sync {
     async fn probes(&self, actor: &Actor, task: &str) -> Result<Vec<ProbeReport>>;
     /// Changes how verdicts become a grade.
     async fn set_senior(&self, actor: &Actor, task: &str, rule: SeniorRule) -> Result<SeniorRule>;
+/// Where people disagree, or people and judge do: what leads decide on.
+#[async_trait]
+pub trait Adjudications: Send + Sync {
+    /// A page of cases; whoever reads them has seen those samples' verdicts and other people's labels.
+    async fn cases(&self, actor: &Actor, filter: CaseFilter, limit: u32) -> Result<CasePage>;
+    /// All there is to decide one by.
+    async fn case(&self, actor: &Actor, sample: SampleId, criterion: &str) -> Result<CaseDetail>;
+    /// Stores decisions, all or none. Who labelled one of the samples blind may not decide on it.
+    async fn adjudicate(&self, actor: &Actor, new: Vec<NewAdjudication>) -> Result<Vec<Adjudication>>;
 }
 
 /// Rubrics: versioned, edited by leads.
@@ -248,6 +257,8 @@ pub struct UseCases {
     pub webhooks: std::sync::Arc<dyn Webhooks>,
     /// Judges.
     pub judges: std::sync::Arc<dyn Judges>,
+    /// Cases and adjudications.
+    pub adjudications: std::sync::Arc<dyn Adjudications>,
     /// Rubrics.
     pub rubrics: std::sync::Arc<dyn Rubrics>,
     /// Exports.

@@ -4,6 +4,7 @@
 //! use cases ([`api`]) that pages and REST handlers call, and the model ports ([`ports`]).
 
 mod account;
+mod adjudication;
 mod audit;
 mod behaviour;
 mod error;
@@ -25,6 +26,7 @@ pub mod api;
 pub mod ports;
 
 pub use account::*;
+pub use adjudication::*;
 pub use audit::*;
 pub use behaviour::*;
 pub use error::Error;

@@ -63,6 +63,8 @@ pub enum Capability {
     ReadAll,
     /// Set overlap, leases and gold rate.
     ManageProgramme,
+    /// Decide where people disagree.
+    Adjudicate,
     /// Issue and void certificates, follow up alarms.
     Certify,
     /// Load users, items and behaviours.

@@ -159,6 +159,23 @@ fn is_name(name: &str) -> bool {
 }
 
 impl Criterion {
+    /// A criterion that an import named and no rubric describes: pass or fail.
+    #[must_use]
+    pub fn plain(name: &str) -> Self {
+        let text = |text: &str| Localised([("en".to_owned(), text.to_owned())].into());
+        let label = |name: &str, pass| LabelDef { name: name.into(), pass, title: text(name) };
+        Self {
+            name: name.into(),
+            title: text(&name.replace('_', " ")),
+            question: text(&name.replace('_', " ")),
+            pass: Localised::default(),
+            fail: Localised::default(),
+            labels: vec![label("pass", true), label("fail", false)],
+            ordered: false,
+            examples: Vec::new(),
+        }
+    }
+
     fn check(&self, field: &impl Fn(&str) -> String) -> Result<(), crate::Error> {
         let invalid = |name: &str, why: &str| Err(crate::Error::invalid(field(name), why));
         if self.title.get("en").is_empty() || self.question.get("en").is_empty() {

@@ -1,6 +1,6 @@
 //! Tables as CSV, for spreadsheets: quoted, and never a formula.
 
-use concord_domain::{AuditReport, Estimate};
+use concord_domain::{AuditReport, Case, Estimate};
 
 /// The report's cards, a row each.
 #[must_use]
@@ -62,6 +62,57 @@ const MEASURES: [&str; 10] = [
     "human_alpha",
     "pass_rate_corrected",
 ];
+
+/// The first line of a list of cases.
+#[must_use]
+pub fn cases_head() -> String {
+    let names = [
+        "sample",
+        "key",
+        "task",
+        "criterion",
+        "half",
+        "lang",
+        "state",
+        "passes",
+        "fails",
+        "people",
+        "adjudicated",
+        "judge",
+        "verdict",
+        "p_pass",
+        "text",
+    ];
+    row(&names.map(str::to_owned))
+}
+
+/// Cases, a row each.
+#[must_use]
+pub fn cases(all: &[Case]) -> String {
+    let side = |pass: Option<bool>| {
+        pass.map(|pass| if pass { "pass" } else { "fail" }).unwrap_or_default().to_owned()
+    };
+    all.iter().fold(String::new(), |mut out, case| {
+        out.push_str(&row(&[
+            case.sample.to_string(),
+            case.key.clone(),
+            case.task.clone(),
+            case.criterion.clone(),
+            case.half.clone(),
+            case.lang.clone(),
+            case.state.clone(),
+            case.votes.0.to_string(),
+            case.votes.1.to_string(),
+            side(case.people),
+            case.adjudicated.map(|outcome| outcome.as_str().to_owned()).unwrap_or_default(),
+            case.judge.clone().unwrap_or_default(),
+            side(case.verdict),
+            case.p_pass.map(|p| p.to_string()).unwrap_or_default(),
+            case.text.clone(),
+        ]));
+        out
+    })
+}
 
 fn figures(of: &Estimate) -> [String; 3] {
     let text = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();

@@ -3,6 +3,7 @@
 
 pub mod acceptance;
 pub mod accounts;
+pub mod adjudications;
 pub mod audit;
 pub mod audit_log;
 pub mod demo;

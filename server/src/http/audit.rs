@@ -191,7 +191,7 @@ impl Fields {
         Self(form_urlencoded::parse(&form.0).into_owned().collect())
     }
 
-    fn all(&self, name: &str) -> Vec<String> {
+    pub(super) fn all(&self, name: &str) -> Vec<String> {
         self.0.iter().filter(|(known, _)| known == name).map(|(_, value)| value.clone()).collect()
     }
 

@@ -1,6 +1,7 @@
 //! The REST API: what pages do, for programs. Each handler reads the request, calls one use case and
 //! answers. Its address stands in the handler's annotation, from which route and document are both made.
 
+mod adjudications;
 mod assignments;
 mod audit;
 mod escalations;
@@ -78,6 +79,9 @@ pub(super) fn routes() -> (Router<HttpState>, OpenApi) {
         .routes(routes!(judges::rejudge))
         .routes(routes!(judges::probes, judges::probe))
         .routes(routes!(judges::set_senior))
+        .routes(routes!(adjudications::cases))
+        .routes(routes!(adjudications::case))
+        .routes(routes!(adjudications::adjudicate))
         .routes(routes!(generations::list, generations::start))
         .routes(routes!(generations::get))
         .routes(routes!(jobs::list))

@@ -67,35 +67,47 @@ pub async fn bump(conn: &mut PgConnection, criteria: &serde_json::Value) -> Resu
 /// # Errors
 /// The database's.
 pub async fn clear(conn: &mut PgConnection) -> Result<()> {
-    for table in ["audit_patterns", "audit_clusters", "audit_references", "audit_stale"] {
+    for table in
+        ["audit_patterns", "audit_clusters", "audit_references", "learning_references", "audit_stale"]
+    {
         sqlx::query(sqlx::AssertSqlSafe(format!("delete from {table}"))).execute(&mut *conn).await?;
     }
     Ok(())
 }
 
-/// Brings the references of these samples up to date with their labels and adjudications.
+/// Brings the references of these samples up to date with their labels and adjudications: those of the audit
+/// half, which the audit counts, and those of the train half, which only leads look at.
 ///
 /// # Errors
 /// The database's.
 pub async fn refresh_references(conn: &mut PgConnection, samples: &[Uuid]) -> Result<()> {
-    sqlx::query("delete from audit_references where sample_id = any($1)")
-        .bind(samples)
-        .execute(&mut *conn)
-        .await?;
-    sqlx::query(REFERENCES).bind(samples).execute(conn).await?;
+    for (table, half, stream) in
+        [("audit_references", "audit", "audit"), ("learning_references", "train", "learning")]
+    {
+        sqlx::query(sqlx::AssertSqlSafe(format!("delete from {table} where sample_id = any($1)")))
+            .bind(samples)
+            .execute(&mut *conn)
+            .await?;
+        sqlx::query(sqlx::AssertSqlSafe(format!("insert into {table} {REFERENCES}")))
+            .bind(samples)
+            .bind(half)
+            .bind(stream)
+            .execute(&mut *conn)
+            .await?;
+    }
     Ok(())
 }
 
 /// The major version is the first number of a version, whatever an importer calls it. Labels of another major
 /// version than the newest on a sample and criterion are not pooled with it.
 const REFERENCES: &str = "
-    insert into audit_references (sample_id, criterion, major, rubric_version, raters, votes, adjudicated, pass, pi,
+    (sample_id, criterion, major, rubric_version, raters, votes, adjudicated, pass, pi,
                                   imported, first_tx, first_seq, first_pass)
     with said as (
         select l.sample_id, l.criterion, l.rater, l.pass, l.tx::text::bigint tx, l.seq, l.pi, l.origin, l.rubric_version,
                coalesce(substring(l.rubric_version from '^\\D*(\\d{1,6})')::int, 0) major
         from labels l join samples s on s.id = l.sample_id
-        where l.sample_id = any($1) and s.half = 'audit' and l.phase = 'blind' and l.stream = 'audit'),
+        where l.sample_id = any($1) and s.half = $2 and l.phase = 'blind' and l.stream = $3),
     newest as (
         select *, max(major) over (partition by sample_id, criterion) newest from said),
     votes as (

@@ -3,9 +3,11 @@
 
 pub mod acceptance;
 pub mod accounts;
+pub mod adjudications;
 pub mod audit;
 pub mod audit_log;
 pub mod behaviours;
+pub mod cases;
 pub mod certificates;
 pub mod decisions;
 pub mod demo;
