@@ -11,6 +11,8 @@ pub(crate) mod judges;
 pub(crate) mod me;
 pub(crate) mod pages;
 pub(crate) mod review;
+#[cfg(feature = "ssr")]
+pub(crate) mod rubrics;
 
 use concord_domain::Lang;
 

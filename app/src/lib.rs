@@ -21,6 +21,8 @@ mod pages;
 mod review;
 mod routes;
 mod rpc;
+#[cfg(feature = "ssr")]
+pub mod rubrics;
 mod session;
 #[cfg(feature = "ssr")]
 mod shell;

@@ -15,6 +15,7 @@ mod me;
 mod observe;
 mod pages;
 mod problem;
+mod rubrics;
 mod v1;
 
 #[cfg(test)]
@@ -60,6 +61,7 @@ pub fn router(state: HttpState) -> Router {
         .merge(judges::routes())
         .merge(me::routes())
         .merge(cases::routes())
+        .merge(rubrics::routes())
         .nest("/api/v1", api)
         .route("/api/v1/openapi.json", v1::openapi::serve(document))
         .route("/healthz", get(health::alive))

@@ -221,6 +221,10 @@ pub trait Rubrics: Send + Sync {
     async fn publish(&self, actor: &Actor, rubric: Rubric) -> Result<RubricVersion>;
     /// The same from TOML, as the page and the files have it.
     async fn publish_toml(&self, actor: &Actor, text: &str) -> Result<RubricVersion>;
+    /// What publishing this TOML would do.
+    async fn preview(&self, actor: &Actor, text: &str) -> Result<RubricPreview>;
+    /// Two versions of a task, line by line.
+    async fn diff(&self, actor: &Actor, task: &str, from: &str, to: &str) -> Result<Vec<DiffLine>>;
     /// A version as TOML, to edit.
     async fn toml(&self, actor: &Actor, task: &str, version: &str) -> Result<String>;
 }

@@ -26,6 +26,7 @@ impl Localised {
 
 /// A version of a task's criteria.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Rubric {
     /// Task it judges.
@@ -40,6 +41,7 @@ pub struct Rubric {
 
 /// One criterion.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Criterion {
     /// Short stable name, e.g. `relevance`.
@@ -64,6 +66,7 @@ pub struct Criterion {
 
 /// A worked example of a criterion.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Example {
     /// What is judged, with what it rests on.
@@ -97,6 +100,7 @@ pub const MAX_LABELS: usize = 8;
 
 /// One answer of a criterion.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LabelDef {
     /// Stored word.

@@ -17,6 +17,8 @@ pub(crate) fn Header() -> impl IntoView {
         let audit = viewer.can(Capability::ReadAll).then(|| nav_link("/audit", w::AUDIT, "nav-audit", true));
         let judges =
             viewer.can(Capability::ReadAll).then(|| nav_link("/judges", w::JUDGES, "nav-judges", true));
+        let rubrics =
+            viewer.can(Capability::ReadAll).then(|| nav_link("/rubrics", w::RUBRICS, "nav-rubrics", true));
         let exports =
             viewer.can(Capability::Export).then(|| nav_link("/exports", w::EXPORTS, "nav-exports", false));
         view! {
@@ -27,6 +29,7 @@ pub(crate) fn Header() -> impl IntoView {
                 {nav_link("/me", w::MY_WORK, "nav-me", true)}
                 {audit}
                 {judges}
+                {rubrics}
                 {exports}
             </nav>
         }

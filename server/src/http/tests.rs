@@ -1,5 +1,8 @@
 //! The router against a real database and the real services; only generation has no models here.
 
+mod cases;
+mod rubrics;
+
 use super::{HttpState, router, v1};
 use async_trait::async_trait;
 use axum::Router;
@@ -16,6 +19,7 @@ use concord_domain::{
     Actor, Capability, Error, Generation, GenerationId, GenerationRequest, Job, JobId, Overview, Role,
 };
 use concord_service::accounts::AccountsService;
+use concord_service::adjudications::AdjudicationsService;
 use concord_service::audit::AuditService;
 use concord_service::exports::ExportsService;
 use concord_service::judges::JudgesService;
@@ -122,6 +126,7 @@ impl App {
             audit: Arc::new(AuditService::new(pool.clone())),
             webhooks: Arc::new(WebhooksService::new(pool.clone(), Reach::Public)),
             judges: Arc::new(JudgesService::new(pool.clone(), no_models())),
+            adjudications: Arc::new(AdjudicationsService::new(pool.clone())),
             rubrics: Arc::new(RubricsService::new(pool.clone())),
             exports: Arc::new(ExportsService::new(pool.clone(), std::env::temp_dir())),
         };

@@ -46,6 +46,8 @@ pub(super) fn routes() -> (Router<HttpState>, OpenApi) {
         .routes(routes!(programme::get, programme::set))
         .routes(routes!(programme::versions))
         .routes(routes!(programme::publish))
+        .routes(routes!(programme::check))
+        .routes(routes!(programme::diff))
         .routes(routes!(labels::list))
         .routes(routes!(gold::set, gold::retire))
         .routes(routes!(gold::list))

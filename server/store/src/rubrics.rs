@@ -123,6 +123,23 @@ pub async fn make_current(conn: &mut PgConnection, task: &str, version: &str) ->
     Ok(())
 }
 
+/// How many samples would take this version if it became current: see [`make_current`].
+///
+/// # Errors
+/// The database's.
+pub async fn movable(conn: &mut PgConnection, task: &str, version: &str) -> Result<i64> {
+    Ok(sqlx::query_scalar(
+        "select count(*) from samples s where s.task = $1 and s.rubric_version <> $2
+         and split_part(s.rubric_version, '.', 1) = split_part($2, '.', 1)
+         and not exists (select from assignments a where a.sample_id = s.id)
+         and not exists (select from labels l where l.sample_id = s.id)",
+    )
+    .bind(task)
+    .bind(version)
+    .fetch_one(conn)
+    .await?)
+}
+
 fn body(row: &sqlx::postgres::PgRow) -> Result<Rubric> {
     Ok(row.try_get::<sqlx::types::Json<Rubric>, _>("body")?.0)
 }

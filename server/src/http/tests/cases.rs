@@ -20,18 +20,18 @@ async fn imported(pool: &PgPool) {
     }
 }
 
-fn form(path: &str, token: &str) -> Builder {
+pub(super) fn form(path: &str, token: &str) -> Builder {
     Request::post(path)
         .header(AUTHORIZATION, format!("Bearer {token}"))
         .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
 }
 
-fn read(path: &str, token: &str) -> Builder {
+pub(super) fn read(path: &str, token: &str) -> Builder {
     get(path).header(AUTHORIZATION, format!("Bearer {token}"))
 }
 
 impl App {
-    async fn page(&self, path: &str, token: &str) -> (u16, String) {
+    pub(super) async fn page(&self, path: &str, token: &str) -> (u16, String) {
         let answer = self.send(read(path, token), "").await;
         (answer.status.as_u16(), String::from_utf8_lossy(&answer.body).into_owned())
     }

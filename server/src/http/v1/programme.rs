@@ -1,11 +1,11 @@
 //! How a task is reviewed: its programme and its rubrics.
 
 use crate::http::HttpState;
-use crate::http::extract::{Json, Path, SignedIn};
+use crate::http::extract::{Json, Path, Query, SignedIn};
 use crate::http::problem::Problem;
 use axum::extract::State;
 use axum::http::StatusCode;
-use concord_domain::{Programme, Rubric, RubricVersion};
+use concord_domain::{DiffLine, Programme, Rubric, RubricPreview, RubricVersion};
 
 /// The programme of a task.
 #[utoipa::path(get, path = "/tasks/{task}/programme", tag = "review", params(("task" = String, Path)),
@@ -50,6 +50,48 @@ pub(super) async fn versions(
     Path(task): Path<String>,
 ) -> Result<axum::Json<Vec<RubricVersion>>, Problem> {
     Ok(axum::Json(state.use_cases.rubrics.versions(&actor, Some(&task)).await?))
+}
+
+/// A rubric as the page edits it.
+#[derive(Debug, serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RubricText {
+    /// TOML.
+    toml: String,
+}
+
+/// What publishing a rubric would do: minor or major, and what it ends. Errors name line and field.
+#[utoipa::path(post, path = "/rubrics/check", tag = "review", request_body = RubricText,
+    responses((status = 200, body = RubricPreview), (status = 409, body = Problem), (status = 422, body = Problem)))]
+pub(super) async fn check(
+    State(state): State<HttpState>,
+    SignedIn(actor): SignedIn,
+    Json(text): Json<RubricText>,
+) -> Result<axum::Json<RubricPreview>, Problem> {
+    Ok(axum::Json(state.use_cases.rubrics.preview(&actor, &text.toml).await?))
+}
+
+/// Which two versions.
+#[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Two {
+    /// The older.
+    from: String,
+    /// The newer.
+    to: String,
+}
+
+/// Two versions of a task's rubric, line by line.
+#[utoipa::path(get, path = "/rubrics/{task}/diff", tag = "review", params(("task" = String, Path), Two),
+    responses((status = 200, body = Vec<DiffLine>), (status = 404, body = Problem)))]
+pub(super) async fn diff(
+    State(state): State<HttpState>,
+    SignedIn(actor): SignedIn,
+    Path(task): Path<String>,
+    Query(two): Query<Two>,
+) -> Result<axum::Json<Vec<DiffLine>>, Problem> {
+    Ok(axum::Json(state.use_cases.rubrics.diff(&actor, &task, &two.from, &two.to).await?))
 }
 
 /// Stores a version and makes it current. A stored version never changes; a new major version voids the
