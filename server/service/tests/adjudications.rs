@@ -216,7 +216,8 @@ async fn who_labelled_a_sample_may_not_decide_on_it(pool: PgPool) {
         .iter()
         .map(|it| Answer { criterion: it.name.clone(), label: it.first_label(false).unwrap().name.clone() })
         .collect();
-    let submission = Submission { phase: Phase::Blind, answers, comment: None, seconds: None };
+    let submission =
+        Submission { phase: Phase::Blind, answers, comment: None, seconds: None, unsupported: Vec::new() };
     review.submit(&rater, assignment.id, "k", submission).await.unwrap();
     let service = AdjudicationsService::new(pool.clone());
     let filter = CaseFilter { state: Some("any".into()), ..CaseFilter::default() };
