@@ -200,6 +200,8 @@ pub trait Judges: Send + Sync {
     async fn probes(&self, actor: &Actor, task: &str) -> Result<Vec<ProbeReport>>;
     /// Changes how verdicts become a grade.
     async fn set_senior(&self, actor: &Actor, task: &str, rule: SeniorRule) -> Result<SeniorRule>;
+}
+
 /// Where people disagree, or people and judge do: what leads decide on.
 #[async_trait]
 pub trait Adjudications: Send + Sync {
