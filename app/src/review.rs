@@ -14,7 +14,6 @@ mod state;
 mod user;
 mod workspace;
 
-pub(crate) use criteria::linked_list;
 pub(crate) use sample::SampleZone;
 pub(crate) use user::UserZone;
 pub(crate) use workspace::Workspace;

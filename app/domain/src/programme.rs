@@ -244,6 +244,15 @@ pub struct LinkedFail {
     pub fails: i64,
 }
 
+impl LinkedFail {
+    /// In one line: text, criterion, and how many of how many people fail it.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let criterion = self.criterion.replace('_', " ");
+        format!("“{}”: {criterion} {}/{}", self.text, self.fails, self.fails + self.passes)
+    }
+}
+
 /// A cited line that people marked as unsupported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

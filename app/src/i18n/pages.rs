@@ -57,7 +57,8 @@ texts! {
     JUDGE "Judge" "评审模型";
     LOWEST_P "lowest P" "最低概率";
     SAMPLE "Sample" "样本";
-    UNSUPPORTED_LINES "Cited lines that people found unsupported (people):" "被标注为不支持的引用行（人数）：";
+    LINKED "Rests on what people failed" "其依据未通过评审";
+    UNSUPPORTED_LINE "Cited line found unsupported (people)" "不支持的引用行（人数）";
     MY_LABELS "Your answers" "您的回答";
     ALL_LABELS "Everybody's answers" "全部回答";
     UNPARSED "not readable" "无法读取";

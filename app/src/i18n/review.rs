@@ -64,7 +64,7 @@ texts! {
     ESCALATED "A lead will look at it." "已提交，负责人将处理。";
     UNSUPPORTED "does not support it" "不支持";
     ASSISTED "Here the judge's verdicts come first, on purpose. Answer as you see it yourself." "本条特意先显示评审模型的结论，请按您自己的判断作答。";
-    LINKED "People failed what this rests on" "其依据未通过人工评审";
+    LINKED " People failed what it rests on: " " 其依据未通过人工评审：";
     REVISED "Revision stored." "修订已保存。";
     KEPT "Kept." "已保留。";
     KEY_ANSWERS "pass for criterion 1, 2, 3, 4" "标准 1、2、3、4 通过";

@@ -2,7 +2,7 @@
 
 use crate::i18n::{moment, pages as w};
 use crate::pages::SignedIn;
-use crate::review::{SampleZone, UserZone, linked_list};
+use crate::review::{SampleZone, UserZone};
 use crate::rpc::samples::get_sample;
 use crate::session::{use_lang, use_words};
 use crate::ui::{icon::Mark, notice::ErrorView};
@@ -56,11 +56,15 @@ fn Detail(detail: SampleDetail) -> impl IntoView {
     let t = use_words();
     let SampleDetail { sample, rubric, mine, verdicts, labels, grade, linked, unsupported, provenance } =
         detail;
-    let linked = (!linked.is_empty()).then(|| linked_list(linked));
-    let unsupported = (!unsupported.is_empty()).then(|| {
-        let lines = unsupported.iter().map(|it| format!("{} ({})", it.line, it.people)).collect::<Vec<_>>();
-        view! { <p class="card" data-testid="unsupported"><b>{t(w::UNSUPPORTED_LINES)}</b> " " {lines.join(", ")}</p> }
-    });
+    let mut provenance = provenance;
+    if let Some(pairs) = &mut provenance {
+        // What people found wrong with what it rests on stands first.
+        let failed = linked.iter().map(|link| (t(w::LINKED).to_owned(), link.words()));
+        let lines = unsupported
+            .iter()
+            .map(|it| (t(w::UNSUPPORTED_LINE).to_owned(), format!("{} ({})", it.line, it.people)));
+        pairs.splice(0..0, failed.chain(lines));
+    }
     let verdicts = verdicts.map(|verdicts| view! { <Verdicts verdicts rubric=rubric.clone() grade/> });
     let labels = labels.map(|labels| view! { <Labels labels rubric=rubric.clone()/> });
     let provenance = provenance.map(|pairs| {
@@ -77,8 +81,6 @@ fn Detail(detail: SampleDetail) -> impl IntoView {
             <UserZone sample=sample.clone()/>
             <div class="sample-main">
                 <SampleZone sample/>
-                {linked}
-                {unsupported}
                 <Mine mine rubric/>
                 {verdicts}
                 {labels}

@@ -139,9 +139,9 @@ fn Status(desk: Desk) -> impl IntoView {
 
 /// Differences first, by name.
 fn reveal_words(lang: concord_domain::Lang, now: &Current) -> Option<String> {
-    let (verdicts, before) = match &now.stage {
+    let (verdicts, linked, before) = match &now.stage {
         Stage::Assisted { .. } => return Some(w::ASSISTED.get(lang).to_owned()),
-        Stage::Revealed { verdicts, before, .. } => (verdicts, before),
+        Stage::Revealed { verdicts, linked, before } => (verdicts, linked, before),
         Stage::Blind | Stage::Sending | Stage::Looking => return None,
     };
     let criteria = now.assignment.rubric.criteria.iter().zip(before);
@@ -153,11 +153,17 @@ fn reveal_words(lang: concord_domain::Lang, now: &Current) -> Option<String> {
     });
     let titles: Vec<String> =
         different.map(|(criterion, _)| criterion.title.get(lang.as_str()).to_owned()).collect();
-    Some(match (verdicts.is_empty(), titles.is_empty()) {
+    let mut words = match (verdicts.is_empty(), titles.is_empty()) {
         (true, _) => w::REOPENED.get(lang).to_owned(),
         (false, true) => w::ALL_SAME.get(lang).to_owned(),
         (false, false) => w::differs_on(lang, &titles),
-    })
+    };
+    // What people failed of the links it rests on, once they are answered.
+    for (place, link) in linked.iter().enumerate() {
+        words += if place == 0 { w::LINKED.get(lang) } else { "; " };
+        words += &link.words();
+    }
+    Some(words)
 }
 
 /// The person's own day: finished today, still open.

@@ -4,10 +4,10 @@
 use super::desk::Desk;
 use super::keys;
 use super::state::{Current, Event, Stage};
-use crate::i18n::{common, review as w};
+use crate::i18n::review as w;
 use crate::session::{use_lang, use_words};
 use crate::ui::icon::Mark;
-use concord_domain::{Assignment, Criterion, LabelDef, LinkedFail, Verdict};
+use concord_domain::{Assignment, Criterion, LabelDef, Verdict};
 use leptos::prelude::*;
 use leptos::tachys::view::any_view::AnyView;
 
@@ -21,38 +21,7 @@ pub(crate) fn CriteriaZone(assignment: Assignment, desk: Desk) -> impl IntoView 
     view! {
         <section class="zone zone-criteria" aria-labelledby="criteria-zone">
             <h2 id="criteria-zone" class="visually-hidden">{t(w::CRITERIA_ZONE)}</h2>
-            {linked_view(desk)}
             <div class="criteria">{criteria.collect_view()}</div>
-        </section>
-    }
-    .into_any()
-}
-
-/// After the reveal: earlier links of the chain that people failed.
-fn linked_view(desk: Desk) -> impl IntoView {
-    let linked = Memo::new(move |_| {
-        now(desk, |now| match &now.stage {
-            Stage::Revealed { linked, .. } => linked.clone(),
-            _ => Vec::new(),
-        })
-        .unwrap_or_default()
-    });
-    move || (!linked.with(Vec::is_empty)).then(|| linked_list(linked.get()))
-}
-
-/// Earlier links that people failed, and on what.
-pub(crate) fn linked_list(linked: Vec<LinkedFail>) -> AnyView {
-    let (t, lang) = (use_words(), use_lang());
-    let rows = linked.into_iter().map(|link| {
-        let votes = format!("{} / {}", link.fails, link.fails + link.passes);
-        view! {
-            <li>{common::task(lang, &link.task)} " “" {link.text} "”: " {link.criterion.replace('_', " ")} " "
-                <span class="quiet nowrap">{votes}</span></li>
-        }
-    });
-    view! {
-        <section class="linked" data-testid="linked">
-            <h3><Mark pass=false/>{t(w::LINKED)}</h3><ul>{rows.collect_view()}</ul>
         </section>
     }
     .into_any()

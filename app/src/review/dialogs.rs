@@ -53,7 +53,7 @@ pub(crate) fn SkipDialog(desk: Desk, dialog: NodeRef<Dialog>) -> impl IntoView {
     ];
     let t = use_words();
     let (reason, more) = (desk.reason, RwSignal::new(String::new()));
-    let asks = Memo::new(move |_| reason.get() == ASK);
+    let asks = move || reason.get() == ASK;
     let choices = REASONS.map(|(name, text)| {
         view! {
             <label class="choice">
@@ -84,7 +84,7 @@ pub(crate) fn SkipDialog(desk: Desk, dialog: NodeRef<Dialog>) -> impl IntoView {
                     {choices.collect_view()}
                 </fieldset>
                 <label class="field">
-                    <span>{move || t(if asks.get() { w::ASK_WHAT } else { w::SKIP_MORE })}</span>
+                    <span>{move || t(if asks() { w::ASK_WHAT } else { w::SKIP_MORE })}</span>
                     <input type="text" name="more" maxlength="300" autocomplete="off" prop:required=asks prop:value=move || more.get()
                         on:input:target=move |event| more.set(event.target().value())/>
                 </label>
@@ -95,7 +95,7 @@ pub(crate) fn SkipDialog(desk: Desk, dialog: NodeRef<Dialog>) -> impl IntoView {
                         }
                     }>{t(w::CANCEL)}</button>
                     <button class="primary" data-testid="skip-confirm">
-                        {move || t(if asks.get() { w::ASK_DO } else { w::SKIP_DO })}
+                        {move || t(if asks() { w::ASK_DO } else { w::SKIP_DO })}
                     </button>
                 </div>
             </form>

@@ -100,9 +100,10 @@ pub async fn submission_by_key(
     key: &str,
 ) -> Result<Option<(Vec<u8>, Vec<Uuid>)>> {
     let row = sqlx::query(
-        "select s.body_hash, array_agg(l.id order by l.seq) as labels
-         from submissions s join labels l on l.submission_id = s.id
-         where s.assignment_id = $1 and s.idempotency_key = $2 group by s.id",
+        "select s.body_hash, array(select l.id from labels l where l.sample_id = a.sample_id and l.submission_id = s.id
+                                   order by l.seq) as labels
+         from submissions s join assignments a on a.id = s.assignment_id
+         where s.assignment_id = $1 and s.idempotency_key = $2",
     )
     .bind(id.0)
     .bind(key)
