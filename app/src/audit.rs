@@ -1,6 +1,7 @@
 //! The audit pages: can this judge be trusted, where is it wrong, is it getting worse, what should people look at?
 //! Documents, each from the data of one or two use cases.
 
+mod annotators;
 mod card;
 mod case;
 mod cases;
@@ -9,17 +10,20 @@ mod chart;
 pub mod csv;
 mod decisions;
 mod drift;
+mod escalations;
 mod investigation;
 mod overview;
 mod sampling;
 mod webhooks;
 
+pub use annotators::annotators;
 pub use card::{CardPage, card};
 pub use case::{OneEntered, case};
 pub use cases::{CaseNotice, ManyEntered, case_address, cases, query};
 pub use certificates::certificates;
 pub use decisions::decisions;
 pub use drift::drift;
+pub use escalations::{EscalationEntered, escalations};
 pub use investigation::investigation;
 pub use overview::overview;
 pub use sampling::{SamplingPage, sampling};
@@ -57,6 +61,7 @@ fn tabs(reader: &Reader, current: &str) -> AnyView {
         <nav class="tasks" aria-label=t(w::TITLE)>
             {link("/audit", t(w::CARDS))}
             {link("/audit/cases", t(crate::i18n::cases::TITLE))}
+            {link("/audit/annotators", t(crate::i18n::annotators::TITLE))}
             {link("/audit/certificates", t(w::CERTIFICATES))}
             {link("/audit/drift", t(w::DRIFT))}
             {link("/audit/sampling", t(w::SAMPLING))}

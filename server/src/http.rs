@@ -5,8 +5,10 @@
 //! not on the list in [`access`] needs an actor.
 
 mod access;
+mod annotators;
 mod audit;
 mod cases;
+mod escalations;
 mod extract;
 mod headers;
 mod health;
@@ -60,7 +62,9 @@ pub fn router(state: HttpState) -> Router {
         .merge(audit::routes())
         .merge(judges::routes())
         .merge(me::routes())
+        .merge(annotators::routes())
         .merge(cases::routes())
+        .merge(escalations::routes())
         .merge(rubrics::routes())
         .nest("/api/v1", api)
         .route("/api/v1/openapi.json", v1::openapi::serve(document))

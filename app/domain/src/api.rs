@@ -131,6 +131,8 @@ pub trait Audit: Send + Sync {
     ) -> Result<Reliability>;
     /// A card by category, language, generator and annotator.
     async fn slices(&self, actor: &Actor, task: &str, criterion: &str, judge: &str) -> Result<Vec<Slice>>;
+    /// The people who label: skill, gold, consistency, time, and what they do after the reveal.
+    async fn annotators(&self, actor: &Actor) -> Result<Vec<AnnotatorReport>>;
     /// Every two judges of a task on the same decisions.
     async fn pairs(&self, actor: &Actor, task: &str) -> Result<Vec<JudgePair>>;
     /// Attempts certificates, one a verdict class; an attempt that certifies nothing is one too.

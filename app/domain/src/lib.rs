@@ -5,6 +5,7 @@
 
 mod account;
 mod adjudication;
+mod annotator;
 mod audit;
 mod behaviour;
 mod error;
@@ -28,6 +29,7 @@ pub mod ports;
 
 pub use account::*;
 pub use adjudication::*;
+pub use annotator::*;
 pub use audit::*;
 pub use behaviour::*;
 pub use error::Error;

@@ -5,7 +5,9 @@ use super::certificates::{attempts, issue_form};
 use super::{address, chart, figure, natural, tabs};
 use crate::document::Reader;
 use crate::i18n::{audit as w, common};
-use concord_domain::{Card, Certificate, CertificateRequest, Error, Estimate, JudgePair, Reliability, Slice};
+use concord_domain::{
+    Card, CaseFilter, Certificate, CertificateRequest, Error, Estimate, JudgePair, Reliability, Slice,
+};
 use leptos::prelude::*;
 
 /// What the page of a card shows.
@@ -49,9 +51,9 @@ pub fn card(reader: &Reader, page: &CardPage) -> String {
                 <div class="columns">{confusion(reader, of)}{pass_rates(reader, of)}</div>
                 {measures(reader, of)}
                 {certificates}
-                {page.reliability.as_ref().map(|it| reliability(reader, it))}
-                {slices(reader, &page.slices)}
-                {pairs(reader, &page.pairs)}
+                {page.reliability.as_ref().map(|it| reliability(reader, of, it))}
+                {slices(reader, of, &page.slices)}
+                {pairs(reader, of, &page.pairs)}
             </div>
         }
         .into_any()
@@ -157,7 +159,13 @@ fn measures(reader: &Reader, of: &Card) -> AnyView {
     .into_any()
 }
 
-fn reliability(reader: &Reader, of: &Reliability) -> AnyView {
+/// The table behind a section, to download.
+fn download(reader: &Reader, card: &Card, what: &str) -> AnyView {
+    let href = address(&format!("card/{what}.csv"), &card.task, &card.criterion, &card.judge);
+    view! { <a class="button" href=href>{reader.words()(w::CSV)}</a> }.into_any()
+}
+
+fn reliability(reader: &Reader, card: &Card, of: &Reliability) -> AnyView {
     let t = reader.words();
     let value = |value: Option<f64>| {
         value.map_or_else(|| t(w::NOT_ESTIMABLE).to_owned(), |value| format!("{value:.3}"))
@@ -170,7 +178,7 @@ fn reliability(reader: &Reader, of: &Reliability) -> AnyView {
     let rows = rows.collect_view();
     view! {
         <section class="card" aria-labelledby="reliability">
-            <h2 id="reliability">{t(w::RELIABILITY)}</h2>
+            <div class="page-top"><h2 id="reliability">{t(w::RELIABILITY)}</h2>{download(reader, card, "reliability")}</div>
             <p class="quiet small">{t(w::RELIABILITY_AXIS)}</p>
             <div class="columns">
                 {chart::reliability(of, title)}
@@ -187,7 +195,27 @@ fn reliability(reader: &Reader, of: &Reliability) -> AnyView {
     .into_any()
 }
 
-fn slices(reader: &Reader, slices: &[Slice]) -> AnyView {
+/// The cases of a slice on which people and the judge differ.
+fn slice_address(card: &Card, slice: &Slice) -> String {
+    let mut filter = CaseFilter {
+        task: Some(card.task.clone()),
+        criterion: Some(card.criterion.clone()),
+        judge: Some(card.judge.clone()),
+        half: Some("audit".into()),
+        sort: Some("confidence".into()),
+        ..CaseFilter::default()
+    };
+    let value = Some(slice.value.clone());
+    match slice.by.as_str() {
+        "category" => filter.category = value,
+        "lang" => filter.lang = value,
+        "generator" => filter.generator = value,
+        _ => filter.annotator = value,
+    }
+    format!("/audit/cases?{}", super::query(&filter, false))
+}
+
+fn slices(reader: &Reader, card: &Card, slices: &[Slice]) -> AnyView {
     let t = reader.words();
     if slices.is_empty() {
         return ().into_any();
@@ -195,7 +223,7 @@ fn slices(reader: &Reader, slices: &[Slice]) -> AnyView {
     let rows = slices.iter().map(|slice| {
         let n = slice.cells.tp + slice.cells.fp + slice.cells.fn_ + slice.cells.tn;
         view! {
-            <tr><th scope="row"><span class="quiet">{slice.by.clone()} ": "</span>{slice.value.clone()}</th>
+            <tr><th scope="row"><span class="quiet">{slice.by.clone()} ": "</span><a href=slice_address(card, slice)>{slice.value.clone()}</a></th>
                 <td class="number">{natural(n)}</td>
                 <td>{figure(reader, &slice.accuracy, 0.0)}</td>
                 <td>{figure(reader, &slice.specificity, 0.0)}</td></tr>
@@ -204,7 +232,7 @@ fn slices(reader: &Reader, slices: &[Slice]) -> AnyView {
     let rows = rows.collect_view();
     view! {
         <section class="card" aria-labelledby="slices">
-            <h2 id="slices">{t(w::SLICES)}</h2>
+            <div class="page-top"><h2 id="slices">{t(w::SLICES)}</h2>{download(reader, card, "slices")}</div>
             <div class="table-frame" tabindex="0"><table>
                 <thead><tr><th scope="col">{t(w::SLICE)}</th><th scope="col" class="number">"n"</th>
                     <th scope="col">{t(w::AGREEMENT)}</th><th scope="col">{t(w::SPECIFICITY)}</th></tr></thead>
@@ -215,7 +243,7 @@ fn slices(reader: &Reader, slices: &[Slice]) -> AnyView {
     .into_any()
 }
 
-fn pairs(reader: &Reader, pairs: &[JudgePair]) -> AnyView {
+fn pairs(reader: &Reader, card: &Card, pairs: &[JudgePair]) -> AnyView {
     let t = reader.words();
     if pairs.is_empty() {
         return ().into_any();
@@ -235,7 +263,7 @@ fn pairs(reader: &Reader, pairs: &[JudgePair]) -> AnyView {
     let rows = rows.collect_view();
     view! {
         <section class="card" aria-labelledby="pairs">
-            <h2 id="pairs">{t(w::PAIRS)}</h2>
+            <div class="page-top"><h2 id="pairs">{t(w::PAIRS)}</h2>{download(reader, card, "judges")}</div>
             <div class="table-frame" tabindex="0"><table>
                 <thead><tr><th scope="col">{t(w::JUDGE)}</th><th scope="col" class="number">{t(w::BOTH_RIGHT)}</th>
                     <th scope="col" class="number">{t(w::ONLY_FIRST)}</th><th scope="col" class="number">{t(w::ONLY_SECOND)}</th>

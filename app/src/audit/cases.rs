@@ -100,7 +100,8 @@ pub fn cases(
                 <div class="page-top"><h1>{t(w::TITLE)}</h1>{tabs(reader, "/audit/cases")}</div>
                 {filters(reader, filter, rubrics)}
                 {stored}
-                <p class="conclusion" data-testid="cases-total">{w::matching(lang, page.total, open)}</p>
+                <p class="conclusion" data-testid="cases-total">{w::matching(lang, page.total, open)}
+                    " " <a class="small" href="/audit/escalations">{t(w::ESCALATIONS)}</a></p>
                 {body}
             </div>
         }

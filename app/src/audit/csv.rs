@@ -1,6 +1,6 @@
 //! Tables as CSV, for spreadsheets: quoted, and never a formula.
 
-use concord_domain::{AuditReport, Case, Estimate};
+use concord_domain::{AnnotatorReport, AuditReport, Case, Decision, Estimate, JudgePair, Reliability, Slice};
 
 /// The report's cards, a row each.
 #[must_use]
@@ -112,6 +112,96 @@ pub fn cases(all: &[Case]) -> String {
         ]));
         out
     })
+}
+
+/// The people who label, a row each.
+#[must_use]
+pub fn annotators(all: &[AnnotatorReport]) -> String {
+    const ESTIMATES: [&str; 6] = ["skill", "gold", "consistency", "seconds", "hasty", "over_reliance"];
+    let mut names = vec!["rater".to_owned(), "labels".to_owned(), "samples".to_owned(), "flagged".to_owned()];
+    names.extend(ESTIMATES.iter().flat_map(|name| named(name)));
+    all.iter().fold(row(&names), |mut out, it| {
+        let mut cells =
+            vec![it.rater.clone(), it.labels.to_string(), it.samples.to_string(), it.flagged.to_string()];
+        let all = [&it.skill, &it.gold, &it.consistency, &it.seconds, &it.hasty, &it.over_reliance];
+        cells.extend(all.into_iter().flat_map(counted));
+        out.push_str(&row(&cells));
+        out
+    })
+}
+
+/// The bins of a reliability diagram.
+#[must_use]
+pub fn reliability(of: &Reliability) -> String {
+    let mut names = vec!["from".to_owned(), "to".to_owned(), "mean_p".to_owned()];
+    names.extend(named("people_pass"));
+    of.bins.iter().fold(row(&names), |mut out, bin| {
+        let mut cells = vec![bin.range.0.to_string(), bin.range.1.to_string(), bin.mean_p.to_string()];
+        cells.extend(counted(&bin.pass));
+        out.push_str(&row(&cells));
+        out
+    })
+}
+
+/// The slices of a card.
+#[must_use]
+pub fn slices(all: &[Slice]) -> String {
+    let mut names = ["by", "value", "tp", "fp", "fn", "tn"].map(str::to_owned).to_vec();
+    names.extend(["accuracy", "specificity"].iter().flat_map(|name| named(name)));
+    all.iter().fold(row(&names), |mut out, it| {
+        let c = it.cells;
+        let mut cells = vec![it.by.clone(), it.value.clone()];
+        cells.extend([c.tp, c.fp, c.fn_, c.tn].map(|n| n.to_string()));
+        cells.extend([&it.accuracy, &it.specificity].into_iter().flat_map(counted));
+        out.push_str(&row(&cells));
+        out
+    })
+}
+
+/// Judges against each other.
+#[must_use]
+pub fn pairs(all: &[JudgePair]) -> String {
+    let names = ["criterion", "a", "b", "both", "only_a", "only_b", "neither", "p"].map(str::to_owned);
+    all.iter().fold(row(&names), |mut out, it| {
+        let mut cells = vec![it.criterion.clone(), it.a.clone(), it.b.clone()];
+        cells.extend([it.both, it.only_a, it.only_b, it.neither].map(|n| n.to_string()));
+        cells.push(it.p.map(|p| p.to_string()).unwrap_or_default());
+        out.push_str(&row(&cells));
+        out
+    })
+}
+
+/// Single decisions.
+#[must_use]
+pub fn decisions(all: &[Decision]) -> String {
+    let names =
+        ["sample", "key", "criterion", "people", "passes", "fails", "judge", "p_pass", "text", "rationale"];
+    let side = |pass: bool| if pass { "pass" } else { "fail" }.to_owned();
+    all.iter().fold(row(&names.map(str::to_owned)), |mut out, it| {
+        out.push_str(&row(&[
+            it.sample.to_string(),
+            it.key.clone(),
+            it.criterion.clone(),
+            side(it.human),
+            it.votes.0.to_string(),
+            it.votes.1.to_string(),
+            side(it.judge),
+            it.p_pass.map(|p| p.to_string()).unwrap_or_default(),
+            it.text.clone(),
+            it.rationale.clone().unwrap_or_default(),
+        ]));
+        out
+    })
+}
+
+/// The columns of an estimate with its n.
+fn named(name: &str) -> [String; 4] {
+    [name.to_owned(), format!("{name}_low"), format!("{name}_high"), format!("{name}_n")]
+}
+
+fn counted(of: &Estimate) -> [String; 4] {
+    let [est, low, high] = figures(of);
+    [est, low, high, of.n.to_string()]
 }
 
 fn figures(of: &Estimate) -> [String; 3] {

@@ -50,7 +50,7 @@ pub fn decisions(reader: &Reader, filter: &DecisionFilter, rows: &[Decision]) ->
                 <div class="page-top"><h1>{heading.clone()}</h1>{tabs(reader, "")}</div>
                 <p class="quiet">{common::task(lang, &filter.task)} " · " {filter.judge.clone()} " · " {t(w::SUREST)}</p>
                 {table}
-                <div class="pager">{before}{after}</div>
+                <div class="pager"><a class="button" href=link(0).replacen("/audit/decisions", "/audit/decisions.csv", 1)>{t(w::CSV)}</a>{before}{after}</div>
             </div>
         }
         .into_any()

@@ -67,6 +67,14 @@ texts! {
     BACK "Back to the list" "返回列表";
     FIRST_PAGE "First page" "第一页";
     DECIDE "Decide" "裁决";
+    ESCALATIONS "Escalations" "上报";
+    ESCALATIONS_HINT "What the guideline does not decide, as people sent it. Each ends in a version of the rubric that answers it, or in an explicit won't." "标注员依据评分标准无法判断的样本。每条须以回答该问题的评分标准版本，或明确的“不修改”结束。";
+    NO_ESCALATIONS "Nobody has escalated a sample." "尚无上报。";
+    ESCALATED_CASES "Decide on the escalated samples" "裁决已上报的样本";
+    HOW_IT_ENDS "How it ends" "处理结果";
+    GUIDELINE "the guideline answers it" "已在评分标准中说明";
+    WONT "won't change" "不修改";
+    END_IT "End the escalation" "结束上报";
 }
 
 /// A state of a case.

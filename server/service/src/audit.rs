@@ -1,6 +1,7 @@
 //! The audit: report cards, what stands behind their cells, certificates and drift. Reports read counts that
 //! are kept up to date, and are kept themselves as long as nothing changes.
 
+mod annotators;
 mod card;
 mod certify;
 mod drift;
@@ -23,9 +24,9 @@ use card::{Head, People};
 use concord_agreement as agreement;
 use concord_domain::api::{self, Result};
 use concord_domain::{
-    AUDIT_SCHEMA, Actor, AltTest, AltTestRater, AuditAllocation, AuditFilter, AuditReport, AuditSampling,
-    Capability, Card, Certificate, CertificateRequest, Decision, DecisionFilter, DriftMonitor, Error,
-    Investigation, JudgePair, Reliability, Replay, Slice, Statement,
+    AUDIT_SCHEMA, Actor, AltTest, AltTestRater, AnnotatorReport, AuditAllocation, AuditFilter, AuditReport,
+    AuditSampling, Capability, Card, Certificate, CertificateRequest, Decision, DecisionFilter, DriftMonitor,
+    Error, Investigation, JudgePair, Reliability, Replay, Slice, Statement,
 };
 use concord_store::audit::CardRow;
 use concord_store::{acceptance, audit, certificates};
@@ -260,6 +261,11 @@ impl api::Audit for AuditService {
     async fn slices(&self, actor: &Actor, task: &str, criterion: &str, judge: &str) -> Result<Vec<Slice>> {
         actor.require(Capability::ReadAll)?;
         views::slices(&self.pool, task, criterion, judge).await
+    }
+
+    async fn annotators(&self, actor: &Actor) -> Result<Vec<AnnotatorReport>> {
+        actor.require(Capability::ReadAll)?;
+        annotators::annotators(&self.pool).await
     }
 
     async fn pairs(&self, actor: &Actor, task: &str) -> Result<Vec<JudgePair>> {

@@ -1,6 +1,7 @@
 //! The audit pages: documents. A handler reads the request, calls a use case or two and hands the data to the
 //! page; forms are plain posts that redirect to what they did.
 
+mod csv;
 mod sampling;
 mod webhooks;
 
@@ -33,6 +34,7 @@ pub(super) fn routes() -> Router<HttpState> {
         .route("/audit/investigations/{id}", get(investigation).post(step))
         .route("/audit/investigations/{id}/relabel", post(relabel))
         .route("/audit/investigations/{id}/certify", post(certify_anew))
+        .merge(csv::routes())
         .merge(sampling::routes())
         .merge(webhooks::routes())
 }

@@ -60,6 +60,7 @@ pub(super) fn routes() -> (Router<HttpState>, OpenApi) {
         .routes(routes!(audit::reliability))
         .routes(routes!(audit::slices))
         .routes(routes!(audit::pairs))
+        .routes(routes!(audit::annotators))
         .routes(routes!(audit::certificates, audit::certify))
         .routes(routes!(audit::void))
         .routes(routes!(audit::monitors))

@@ -30,18 +30,23 @@ pub struct Placed {
 /// People gave both answers.
 const MIXED: &str = "(true = any(r.votes) and false = any(r.votes))";
 
+/// Somebody sent the sample to a lead, and no lead has ended that.
+const ESCALATED: &str =
+    "exists (select from escalations e where e.sample_id = r.sample_id and e.outcome is null)";
+
 /// The condition of a state. It stands in the query as text, so that the indexes made for it are used.
 fn condition(state: &str) -> String {
     let differs = "(v.pass is not null and v.pass <> r.pass)";
     match state {
-        "tied" => "r.adjudicated is null and r.pass is null".into(),
+        "escalated" => format!("r.adjudicated is null and {ESCALATED}"),
+        "tied" => "r.adjudicated is null and r.pass is null and cardinality(r.votes) > 0".into(),
         "disagreeing" => format!("r.adjudicated is null and {MIXED}"),
         "judge_fail_people_pass" => "r.adjudicated is null and r.pass and not v.pass".into(),
         "judge_pass_people_fail" => "r.adjudicated is null and not r.pass and v.pass".into(),
         "adjudicated" => "r.adjudicated is not null".into(),
         "ambiguous" => "r.adjudicated = 'ambiguous'".into(),
         "any" => "true".into(),
-        _ => format!("r.adjudicated is null and ({MIXED} or {differs})"),
+        _ => format!("r.adjudicated is null and ({MIXED} or {differs} or {ESCALATED})"),
     }
 }
 
@@ -77,9 +82,9 @@ pub async fn list(
     };
     let sql = format!(
         "with one as materialized (
-            select r.sample_id, r.criterion, r.half, r.pass, r.adjudicated, r.votes, r.first_seq, {MIXED} mixed,
+            select r.sample_id, r.criterion, r.half, r.pass, r.adjudicated, r.votes, r.first_seq, {MIXED} mixed, {ESCALATED} escalated,
                    v.judge, v.pass verdict, v.p_pass, abs(coalesce(v.p_pass, 0.5) - 0.5) sure,
-                   case when r.adjudicated is not null then 5 when r.pass is null then 1 when {MIXED} then 2
+                   case when r.adjudicated is not null then 5 when {ESCALATED} then 0 when r.pass is null then 1 when {MIXED} then 2
                         when v.pass <> r.pass then 3 else 4 end rank
             from cases r join samples s on s.id = r.sample_id {generation}
             left join lateral (
@@ -99,8 +104,7 @@ pub async fn list(
             where ($9::float8 is null or ({first}, {second}, sample_id, criterion) > ($9, $10, $11, $12))
             order by {first}, {second}, sample_id, criterion limit $13)
          select p.*, s.key, s.task, s.text, s.lang, (select count(*) from one) total,
-                exists (select from labels l where l.sample_id = p.sample_id and l.phase = 'blind'
-                                               and (l.rater = $14 or lower(l.rater) = $15)) own
+                exists (select from labels l where l.sample_id = p.sample_id and (l.rater = $14 or lower(l.rater) = $15)) own
          from page p join samples s on s.id = p.sample_id order by p.first, p.second, p.sample_id, p.criterion"
     );
     let rows = sqlx::query(AssertSqlSafe(sql))
@@ -140,9 +144,11 @@ fn placed(row: &sqlx::postgres::PgRow) -> Result<Placed> {
     let adjudicated = row.try_get::<Option<String>, _>("adjudicated")?.as_deref().and_then(Outcome::parse);
     let (people, verdict): (Option<bool>, Option<bool>) = (row.try_get("pass")?, row.try_get("verdict")?);
     let mixed: bool = row.try_get("mixed")?;
+    let escalated: bool = row.try_get("escalated")?;
     let state = match (adjudicated, people, verdict) {
         (Some(Outcome::Ambiguous), ..) => "ambiguous",
         (Some(_), ..) => "adjudicated",
+        (None, ..) if escalated => "escalated",
         (None, None, _) => "tied",
         (None, Some(_), _) if mixed => "disagreeing",
         (None, Some(true), Some(false)) => "judge_fail_people_pass",

@@ -4,6 +4,7 @@
 pub mod acceptance;
 pub mod accounts;
 pub mod adjudications;
+pub mod annotators;
 pub mod audit;
 pub mod audit_log;
 pub mod behaviours;

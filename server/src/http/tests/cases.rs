@@ -138,3 +138,30 @@ async fn the_list_keeps_its_filter_and_what_was_entered(pool: PgPool) {
         "{csv}"
     );
 }
+
+#[sqlx::test(migrations = "../migrations")]
+async fn annotators_never_see_the_annotators_page_and_leads_do(pool: PgPool) {
+    let app = App::new(pool.clone());
+    imported(&pool).await;
+    let (lead, annotator) = (app.token(Role::Lead).await, app.token(Role::Annotator).await);
+    for path in [
+        "/audit/annotators",
+        "/audit/annotators.csv",
+        "/audit/escalations",
+        "/audit/decisions.csv?task=t&criterion=ok&judge=j",
+        "/audit/card/slices.csv?task=t&criterion=ok&judge=j",
+        "/audit/card/reliability.csv?task=t&criterion=ok&judge=j",
+        "/audit/card/judges.csv?task=t&criterion=ok&judge=j",
+    ] {
+        assert_eq!(app.page(path, &annotator).await.0, 403, "{path}");
+        assert_eq!(app.page(path, &lead).await.0, 200, "{path}");
+    }
+    app.send(read("/api/v1/annotators", &annotator), "").await.is_problem(403, "forbidden");
+    let people = app.send(read("/api/v1/annotators", &lead), "").await.json();
+    assert_eq!((&people[0]["rater"], &people[0]["labels"]), (&json!("ann"), &json!(3)), "{people}");
+    assert_eq!(people[0]["skill"]["est"], Value::Null, "one shared answer says nothing: {people}");
+    let (_, csv) = app.page("/audit/decisions.csv?task=t&criterion=ok&judge=j", &lead).await;
+    assert_eq!(csv.lines().count(), 2, "{csv}");
+    let (_, csv) = app.page("/audit/card/slices.csv?task=t&criterion=ok&judge=j", &lead).await;
+    assert!(csv.lines().any(|line| line.starts_with("rater,ann,1,0,1,0,")), "{csv}");
+}

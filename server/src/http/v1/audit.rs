@@ -6,8 +6,9 @@ use crate::http::problem::Problem;
 use axum::extract::State;
 use axum::http::StatusCode;
 use concord_domain::{
-    AuditAllocation, AuditFilter, AuditReport, AuditSampling, Certificate, CertificateRequest, Decision,
-    DecisionFilter, DriftMonitor, Investigation, JudgePair, Reliability, Replay, Slice, Statement,
+    AnnotatorReport, AuditAllocation, AuditFilter, AuditReport, AuditSampling, Certificate,
+    CertificateRequest, Decision, DecisionFilter, DriftMonitor, Investigation, JudgePair, Reliability,
+    Replay, Slice, Statement,
 };
 use serde::Deserialize;
 use uuid::Uuid;
@@ -69,6 +70,16 @@ pub(super) async fn slices(
     Query(of): Query<CardQuery>,
 ) -> Result<axum::Json<Vec<Slice>>, Problem> {
     Ok(axum::Json(state.use_cases.audit.slices(&actor, &of.task, &of.criterion, &of.judge).await?))
+}
+
+/// The people who label. Never shown to annotators.
+#[utoipa::path(get, path = "/annotators", tag = "audit",
+    responses((status = 200, body = Vec<AnnotatorReport>), (status = 403, body = Problem)))]
+pub(super) async fn annotators(
+    State(state): State<HttpState>,
+    SignedIn(actor): SignedIn,
+) -> Result<axum::Json<Vec<AnnotatorReport>>, Problem> {
+    Ok(axum::Json(state.use_cases.audit.annotators(&actor).await?))
 }
 
 /// Every two judges of a task on the same decisions.
