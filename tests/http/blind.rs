@@ -75,7 +75,8 @@ async fn paths(server: &TestServer, assignment: &Value) -> Vec<String> {
         paths.push(format!("/api/v1/samples?state={state}&half=audit"));
         paths.push(format!("/samples?state={state}&half=audit"));
     }
-    paths.extend(["/", "/review", "/samples", "/exports"].map(str::to_owned));
+    paths
+        .extend(["/", "/review", "/samples", "/exports", "/judges", "/judges/tag/probes"].map(str::to_owned));
     paths.push(format!("/samples/{sample}"));
     paths
 }

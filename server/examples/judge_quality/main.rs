@@ -39,8 +39,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             let passes = of.iter().filter(|case| case.pass).count();
             println!("  {part:?}: {} rows, {passes} match", of.len());
         }
-        let rows = measure(&task, &cases, &mut scores).await?;
-        table::print(&rows);
+        measure(&task, &cases, &mut scores).await?;
     }
     println!("\n{}", scores.speed());
     Ok(())
@@ -58,41 +57,47 @@ async fn measure(
     let zero_seen = scores.score(task, &seen, &[]).await?;
     let zero_test = scores.score(task, &test, &[]).await?;
 
+    let threshold = best_threshold(&zero_seen);
+    table::print(&[
+        Row::new("zero-shot, p ≥ .5", &zero_test, 0.5),
+        Row::new(&format!("zero-shot, threshold for κ ({threshold:.3})"), &zero_test, threshold),
+        calibrated("zero-shot, Platt", Method::Platt, &zero_seen, &zero_test)?,
+        calibrated("zero-shot, isotonic", Method::Isotonic, &zero_seen, &zero_test)?,
+    ]);
+
     let sets = sets(cases);
     let mut tried = Vec::new();
     for set in &sets {
         tried.push(scores.score(task, &of(&[Part::Dev]), set).await?);
     }
-    let brier = |points: &[Point]| {
-        let fitted = cross_fitted(Method::Platt, points, 5, SEED).ok()?;
-        assess(&fitted, SEED).brier.est
-    };
-    let best = (0..tried.len())
-        .filter_map(|at| Some((at, brier(&tried[at])?)))
-        .min_by(|a, b| a.1.total_cmp(&b.1))
-        .ok_or("no set of examples could be judged on dev")?;
     let zero_dev: Vec<Point> = seen
         .iter()
         .zip(&zero_seen)
         .filter(|(case, _)| case.part == Part::Dev)
         .map(|(_, point)| *point)
         .collect();
-    println!("  dev Brier after Platt (5 folds): zero-shot {}", shown(brier(&zero_dev)));
+    println!("\n  dev Brier after Platt (5 folds): zero-shot {}", shown(brier(&zero_dev)));
     for (at, points) in tried.iter().enumerate() {
         println!("  dev Brier after Platt (5 folds): example set {at} {}", shown(brier(points)));
     }
+    let best = (0..tried.len())
+        .filter_map(|at| Some((at, brier(&tried[at])?)))
+        .min_by(|a, b| a.1.total_cmp(&b.1))
+        .ok_or("no set of examples could be judged on dev")?;
     println!("  chosen: example set {}", best.0);
     let few_test = scores.score(task, &test, &sets[best.0]).await?;
-
-    let threshold = best_threshold(&zero_seen);
-    Ok(vec![
-        Row::new("zero-shot, p ≥ .5", &zero_test, 0.5),
-        Row::new(&format!("zero-shot, threshold for κ ({threshold:.3})"), &zero_test, threshold),
-        calibrated("zero-shot, Platt", Method::Platt, &zero_seen, &zero_test)?,
-        calibrated("zero-shot, isotonic", Method::Isotonic, &zero_seen, &zero_test)?,
+    table::print(&[
         Row::new("few-shot (2 + 2), p ≥ .5", &few_test, 0.5),
         calibrated("few-shot (2 + 2), Platt", Method::Platt, &tried[best.0], &few_test)?,
-    ])
+    ]);
+    Ok(())
+}
+
+/// What a set of examples is chosen by: the Brier score of its calibrated probabilities, each by a fit that has not
+/// seen it.
+fn brier(points: &[Point]) -> Option<f64> {
+    let fitted = cross_fitted(Method::Platt, points, 5, SEED).ok()?;
+    assess(&fitted, SEED).brier.est
 }
 
 fn shown(value: Option<f64>) -> String {

@@ -339,3 +339,54 @@ async fn pages_run_nothing_but_our_own_scripts(pool: PgPool) {
     }
     assert_eq!(page.headers["cache-control"], "no-store");
 }
+
+#[sqlx::test(migrations = "../migrations")]
+async fn judges_are_for_leads_and_say_which_field_is_wrong(pool: PgPool) {
+    let mut conn = pool.acquire().await.expect("a connection");
+    for rubric in concord_pipeline::rubrics::shipped().expect("rubrics") {
+        concord_store::rubrics::add(&mut conn, &rubric).await.expect("a rubric");
+    }
+    drop(conn);
+    let app = App::new(pool);
+    let (ann, lead) = (app.token(Role::Annotator).await, app.token(Role::Lead).await);
+    let call = async |token: &str, method: &str, path: &str, body: Value| {
+        let request = Request::builder().method(method).uri(path).header(HOST, "localhost");
+        let request =
+            request.header(AUTHORIZATION, format!("Bearer {token}")).header(CONTENT_TYPE, "application/json");
+        app.send(request, body.to_string()).await
+    };
+    let routes = [
+        ("GET", "/api/v1/judges"),
+        ("GET", "/api/v1/judges/tag"),
+        ("POST", "/api/v1/judges/tag/examples"),
+        ("POST", "/api/v1/judges/tag/calibration"),
+        ("POST", "/api/v1/judges/tag/rejudge"),
+        ("GET", "/api/v1/judges/tag/probes"),
+        ("POST", "/api/v1/judges/tag/probes"),
+        ("PUT", "/api/v1/judges/tag/senior"),
+    ];
+    for (method, path) in routes {
+        call(&ann, method, path, json!({})).await.is_problem(403, "forbidden");
+    }
+    let all = call(&lead, "GET", "/api/v1/judges", json!({})).await.json();
+    assert_eq!(all.as_array().map(Vec::len), Some(3), "{all}");
+    assert_eq!(
+        (&all[1]["task"], &all[1]["judge"], &all[1]["senior"]["strong"]),
+        (&json!("tag"), &Value::Null, &json!(0.8))
+    );
+    call(&lead, "GET", "/api/v1/judges/none", json!({})).await.is_problem(404, "not_found");
+    let wrong = call(&lead, "POST", "/api/v1/judges/tag/probes", json!({"samples": 0}))
+        .await
+        .is_problem(422, "invalid");
+    assert_eq!(wrong["field"], "samples");
+    let wrong = call(&lead, "POST", "/api/v1/judges/tag/calibration", json!({"method": "magic"})).await;
+    assert_eq!(wrong.is_problem(422, "invalid")["field"], "method");
+    let wrong = call(&lead, "PUT", "/api/v1/judges/tag/senior", json!({"strong": 2, "share": 1})).await;
+    assert_eq!(wrong.is_problem(422, "invalid")["field"], "strong");
+    call(&lead, "POST", "/api/v1/judges/tag/examples", json!({})).await.is_problem(503, "unavailable");
+    let queued = call(&lead, "POST", "/api/v1/judges/tag/probes", json!({"samples": 3})).await;
+    assert_eq!((queued.status.as_u16(), &queued.json()["samples"]), (202, &json!(3)));
+    let set = call(&lead, "PUT", "/api/v1/judges/tag/senior", json!({"strong": 0.9, "share": 0.5})).await;
+    assert_eq!(set.status.as_u16(), 200);
+    assert_eq!(call(&lead, "GET", "/api/v1/judges/tag", json!({})).await.json()["senior"]["strong"], 0.9);
+}
