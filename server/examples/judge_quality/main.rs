@@ -46,11 +46,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// Scores a task zero-shot and with examples, chooses on train and dev, and describes the test part.
-async fn measure(
-    task: &Task,
-    cases: &[Case],
-    scores: &mut Scores,
-) -> Result<Vec<Row>, Box<dyn std::error::Error>> {
+async fn measure(task: &Task, cases: &[Case], scores: &mut Scores) -> Result<(), Box<dyn std::error::Error>> {
     let of =
         |parts: &[Part]| -> Vec<&Case> { cases.iter().filter(|case| parts.contains(&case.part)).collect() };
     let (seen, test) = (of(&[Part::Train, Part::Dev]), of(&[Part::Test]));
