@@ -1,6 +1,7 @@
 //! The pages in a real browser, a file a person's task.
 
 mod annotator;
+mod audit;
 mod judges;
 mod pages;
 mod smoke;

@@ -60,3 +60,47 @@ pub async fn certify(server: &TestServer, lead: &str) -> Value {
     }
     panic!("no label was read within 10 s");
 }
+
+/// A task of real-looking volume: 4,000 samples in 1,500 clusters, three people, three judges and four criteria,
+/// straight into the database.
+///
+/// # Panics
+/// When the database refuses.
+pub async fn volume(server: &TestServer) {
+    let pool = sqlx::PgPool::connect(server.database_url()).await.expect("the test's database");
+    for statement in VOLUME {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(*statement)).execute(&pool).await.expect(statement);
+    }
+}
+
+/// How often each judge agrees with people, by criterion, and how sure it says it is.
+const VOLUME: &[&str] = &[
+    "insert into judges (name, model, model_hash, model_family, backend, prompt_version, origin)
+     select n, n, '', 'imported', 'imported', '', 'imported'
+     from unnest(array['qwen2.5-7b@1f2e3d4c judge/3', 'qwen2.5-7b@1f2e3d4c judge/4', 'llama-3.1-70b@77aa01bc judge/4']) n",
+    "insert into samples (id, key, task, text, lang, half, origin, cluster, rubric_version, serve_order, audit_pi, audit_drawn, generator)
+     select gen_random_uuid(), 'v' || n, 'explanation',
+            (array['You liked the waterproof trail shoes, so here is a light jacket for the same walks.',
+                   '你最近常看露营灯，这款可充电的营地灯亮度更高，也更耐用。',
+                   'Because you bought a pour-over kettle last week, this grinder keeps the grind even.',
+                   'A cosy winter read, chosen because you finished two mysteries in December.'])[1 + n % 4],
+            case when n % 4 = 1 then 'zh' else 'en' end, 'audit', 'imported', 'u' || n % 1500, '1.0', n, 1, true,
+            (array['gen-a 2026-10', 'gen-b 2026-11'])[1 + n % 2]
+     from generate_series(1, 4000) n",
+    "insert into labels (id, sample_id, task, criterion, rater, label, pass, phase, stream, pi, rubric_version, origin)
+     select gen_random_uuid(), s.id, 'explanation', c, r.name, case when said then 'pass' else 'fail' end, said, 'blind', 'audit', 1, '1.0', 'imported'
+     from samples s cross join unnest(array['relevance', 'factuality', 'clarity', 'safety']) c
+     cross join (values ('ann@example.org', 0, 60), ('bo@example.org', 1, 25), ('chen@example.org', 2, 15)) r (name, place, share)
+     cross join lateral (select hashtextextended(s.id::text || c, 0) & 1023 < case c when 'relevance' then 800 when 'factuality' then 860 when 'clarity' then 940 else 1010 end truth) t
+     cross join lateral (select t.truth <> (hashtextextended(s.id::text || c || r.name, 1) & 1023 < 60) said) l
+     where s.task = 'explanation' and hashtextextended(s.id::text || r.name, 2) & 127 < r.share",
+    "insert into verdicts (id, sample_id, criterion, judge, rubric_version, status, label, pass, p_pass)
+     select gen_random_uuid(), s.id, c, j.name, '1.0', 'ok', case when said then 'pass' else 'fail' end, said,
+            case when said then 0.5 + sure / 2 else 0.5 - sure / 2 end
+     from samples s cross join unnest(array['relevance', 'factuality', 'clarity', 'safety']) c
+     cross join (values ('qwen2.5-7b@1f2e3d4c judge/3', 780), ('qwen2.5-7b@1f2e3d4c judge/4', 900), ('llama-3.1-70b@77aa01bc judge/4', 960)) j (name, right_of)
+     cross join lateral (select hashtextextended(s.id::text || c, 0) & 1023 < case c when 'relevance' then 800 when 'factuality' then 860 when 'clarity' then 940 else 1010 end truth,
+                                sqrt((hashtextextended(s.id::text || c || j.name, 3) & 1023) / 1024.0) sure) t
+     cross join lateral (select t.truth = (hashtextextended(s.id::text || c || j.name, 4) & 1023 < j.right_of + 60 * t.sure) said) v
+     where s.task = 'explanation'",
+];

@@ -15,15 +15,22 @@ pub async fn lock(conn: &mut PgConnection) -> Result<()> {
     Ok(())
 }
 
-/// Takes up to `limit` marks from the queue of changed samples, oldest first; gives the samples, and the
-/// clusters that some of them left.
+/// Takes the `limit` oldest marks from the queue of changed samples, and with them every mark of the clusters those
+/// are in; gives the samples, and the clusters that some of them left.
 ///
 /// # Errors
 /// The database's.
 pub async fn take_stale(conn: &mut PgConnection, limit: i64) -> Result<(Vec<Uuid>, Vec<i64>)> {
     let rows: Vec<(Uuid, Option<i64>)> = sqlx::query_as(
-        "with taken as (delete from audit_stale where id in (select id from audit_stale order by id limit $1)
-                        returning sample_id, left_cluster)
+        "with oldest as materialized (select id, sample_id, left_cluster from audit_stale order by id limit $1),
+         clusters as materialized (
+            select cluster_hash from samples where id in (select sample_id from oldest)
+            union select left_cluster from oldest where left_cluster is not null),
+         beside as materialized (select s.id from samples s join clusters using (cluster_hash)),
+         taken as (
+            delete from audit_stale where id in (
+                select id from oldest union select m.id from audit_stale m join beside b on b.id = m.sample_id)
+            returning sample_id, left_cluster)
          select distinct sample_id, left_cluster from taken",
     )
     .bind(limit)

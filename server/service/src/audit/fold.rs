@@ -7,8 +7,10 @@ use concord_store::{Result, audit};
 use sqlx::{PgConnection, PgPool};
 use std::collections::{BTreeMap, HashMap};
 
-/// Marks taken, and samples counted, in one transaction.
+/// Samples counted anew at once.
 const BATCH: i64 = 8_000;
+/// Marks taken in one transaction; those of the same clusters come with them.
+const MARKS: i64 = 4_000;
 
 /// What a cluster adds, as it is stored: card, pattern, how often.
 type Entries = Vec<(i32, Vec<u8>, u32)>;
@@ -33,7 +35,7 @@ pub async fn fold(pool: &PgPool) -> Result<i64> {
             refold(pool).await?;
             continue;
         }
-        let (samples, left) = audit::take_stale(&mut tx, BATCH).await?;
+        let (samples, left) = audit::take_stale(&mut tx, MARKS).await?;
         let clusters = audit::clusters_of(&mut tx, &samples, &left).await?;
         audit::refresh_references(&mut tx, &samples).await?;
         folder.clusters(&mut tx, &clusters).await?;
