@@ -92,8 +92,19 @@ fn recalibrate(reader: &Reader, of: &Investigation) -> AnyView {
     let t = reader.words();
     let it = &of.monitor;
     let card = format!("{}#reliability", address("card", &it.task, &it.criterion, &it.judge));
-    let note = of.closed_at.is_none().then(|| noted(reader, of, "recalibrate"));
-    view! { <p><a href=card>{t(w::RELIABILITY)}</a></p>{note} }.into_any()
+    let actions = of.closed_at.is_none().then(|| {
+        let methods = ["platt", "temperature", "isotonic"].map(|it| view! { <option value=it>{it}</option> });
+        let field = view! {
+            <label class="field"><span>{t(w::METHOD)}</span><select name="method">{methods.collect_view()}</select></label>
+        };
+        view! { {form(of, "/recalibrate", field, t(w::RECALIBRATE))}{noted(reader, of, "recalibrate")} }
+    });
+    view! {
+        <p class="quiet small">{t(w::RECALIBRATE_HINT)} " " <a href=card>{t(w::RELIABILITY)}</a> " · "
+            <a href="/judges">{t(w::JUDGES)}</a></p>
+        {actions}
+    }
+    .into_any()
 }
 
 fn certify(reader: &Reader, of: &Investigation) -> AnyView {

@@ -131,6 +131,9 @@ texts! {
     GIVE_AGAIN "Give to people" "交给标注员";
     ATTEMPT_UNSEEN "Attempt on unseen labels" "用未读标注尝试";
     ANEW_HINT "With the ε and δ of the suspended certificate. Another judge that has taken its place may be named." "沿用被暂停证书的 ε 与 δ；若评审模型已更换，可填写新的名称。";
+    RECALIBRATE "Recalibrate" "校准";
+    RECALIBRATE_HINT "Fitted on blind labels of the train half. It makes another judge: certificates of this one are void, and its verdicts are read anew from stored logits." "以训练分区的盲评标注拟合。校准后即为新的评审模型：原有证书作废，评审结果由已存 logits 重新读出。";
+    JUDGES "Judges" "评审模型";
     CLOSE "Close" "结束";
     SAMPLING "Sampling" "抽样";
     RATES "How much people look at" "人工查看比例";

@@ -17,7 +17,9 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use concord_app::audit::{self as pages, CardPage};
 use concord_app::document::{self, Reader};
-use concord_domain::{Actor, AuditFilter, CertificateRequest, DecisionFilter, Error, Statement};
+use concord_domain::{
+    Actor, AuditFilter, CalibrationRequest, CertificateRequest, DecisionFilter, Error, Statement,
+};
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -33,6 +35,7 @@ pub(super) fn routes() -> Router<HttpState> {
         .route("/audit/drift", get(drift))
         .route("/audit/investigations/{id}", get(investigation).post(step))
         .route("/audit/investigations/{id}/relabel", post(relabel))
+        .route("/audit/investigations/{id}/recalibrate", post(recalibrate))
         .route("/audit/investigations/{id}/certify", post(certify_anew))
         .merge(csv::routes())
         .merge(sampling::routes())
@@ -303,4 +306,30 @@ async fn certify_anew(
     let judge = Some(fields.one("judge")).filter(|judge| !judge.is_empty());
     let done = state.use_cases.audit.certify_anew(&visit.actor, id, judge, fields.statement()).await;
     visit.go(done, &format!("/audit/investigations/{id}"))
+}
+
+/// Recalibrates the judge of the task, as its page does, and notes what came of it.
+async fn recalibrate(
+    State(state): State<HttpState>,
+    visit: Visit,
+    Path(id): Path<Uuid>,
+    form: RawForm,
+) -> Response {
+    let method = Fields::of(&form).one("method");
+    let done = recalibrated(&state, &visit.actor, id, method).await;
+    visit.go(done, &format!("/audit/investigations/{id}"))
+}
+
+async fn recalibrated(state: &HttpState, actor: &Actor, id: Uuid, method: String) -> Result<(), Error> {
+    let audit = &state.use_cases.audit;
+    let found = audit.investigations(actor, Some(id)).await?.pop();
+    let of = found.ok_or_else(|| Error::not_found("investigation"))?.monitor;
+    let criterion = Some(of.criterion).filter(|criterion| criterion != "all");
+    let request = CalibrationRequest { method, criterion };
+    let made = state.use_cases.judges.calibrate(actor, &of.task, request).await?;
+    let refused = made.refused.iter().map(|(criterion, why)| format!("{criterion}: {why}"));
+    let said: Vec<String> =
+        std::iter::once(format!("{} ({})", made.judge, made.criteria.join(", "))).chain(refused).collect();
+    let note: String = said.join("; ").chars().take(2000).collect();
+    audit.investigate(actor, id, "recalibrate", &note).await
 }
