@@ -61,7 +61,7 @@ pub async fn certify(server: &TestServer, lead: &str) -> Value {
     panic!("no label was read within 10 s");
 }
 
-/// A task of real-looking volume: 4,000 samples in 1,500 clusters, three people, three judges and four criteria,
+/// A task of real-looking volume: 1,200 samples in 500 clusters, three people, three judges and four criteria,
 /// straight into the database.
 ///
 /// # Panics
@@ -84,9 +84,9 @@ const VOLUME: &[&str] = &[
                    '你最近常看露营灯，这款可充电的营地灯亮度更高，也更耐用。',
                    'Because you bought a pour-over kettle last week, this grinder keeps the grind even.',
                    'A cosy winter read, chosen because you finished two mysteries in December.'])[1 + n % 4],
-            case when n % 4 = 1 then 'zh' else 'en' end, 'audit', 'imported', 'u' || n % 1500, '1.0', n, 1, true,
+            case when n % 4 = 1 then 'zh' else 'en' end, 'audit', 'imported', 'u' || n % 500, '1.0', n, 1, true,
             (array['gen-a 2026-10', 'gen-b 2026-11'])[1 + n % 2]
-     from generate_series(1, 4000) n",
+     from generate_series(1, 1200) n",
     "insert into labels (id, sample_id, task, criterion, rater, label, pass, phase, stream, pi, rubric_version, origin)
      select gen_random_uuid(), s.id, 'explanation', c, r.name, case when said then 'pass' else 'fail' end, said, 'blind', 'audit', 1, '1.0', 'imported'
      from samples s cross join unnest(array['relevance', 'factuality', 'clarity', 'safety']) c

@@ -55,7 +55,8 @@ fn attempt(reader: &Reader, of: &Certificate) -> AnyView {
         view! { <li>{format!("{place}: {} / {}, p = {:.4}", chain.errors, chain.n, chain.p)}</li> }
     });
     let chains = chains.collect_view();
-    let nothing = (it.status == "none" && it.n > 0).then(|| w::needed(lang, of.labels_needed, it.n));
+    let nothing =
+        (it.status == "none" && it.n > 0).then(|| format!(": {}", w::needed(lang, of.labels_needed, it.n)));
     let void = (it.status == "live" || it.status == "suspended").then(|| {
         view! {
             <form method="post" action=format!("/audit/certificates/{}/void", of.id) class="inline-form">
@@ -76,7 +77,7 @@ fn attempt(reader: &Reader, of: &Certificate) -> AnyView {
             <td class="number">{natural(it.n)}</td><td class="number">{natural(it.errors)}</td>
             <td class="number">{number(it.ucb)}</td>
             <td class="small" data-testid="acts">{acts(reader, of)}</td>
-            <td class="wide">{it.why.clone()} " " {nothing}{statement}
+            <td class="wide">{it.why.clone()}{nothing}{statement}
                 <details><summary>{t(w::CHAINS)}</summary><ul>{chains}</ul></details>{void}</td>
             <td class="small">{of.by.clone()}<div class="quiet">{moment(lang, of.at)}</div></td>
         </tr>

@@ -48,12 +48,12 @@ pub(super) fn monitor(reader: &Reader, of: &DriftMonitor) -> AnyView {
     let said = match interval {
         None => t(w::NO_LABELS_YET).to_owned(),
         Some(interval) => format!(
-            "{}: {} / {} ({interval}), p₀ = {:.2}, e-SR = {:.1}, {} {:.0}",
+            "{}: {} / {} ({interval}), p₀ = {:.2}, e-SR = {}, {} {:.0}",
             t(w::AGREEMENT),
             natural(of.agreed),
             natural(of.shown.n),
             of.shown.p0,
-            of.shown.statistic,
+            statistic(of.shown.statistic),
             t(w::ALARM_LINE),
             of.shown.alarm_at
         ),
@@ -63,7 +63,7 @@ pub(super) fn monitor(reader: &Reader, of: &DriftMonitor) -> AnyView {
         view! { {chart::statistic(of, title.clone(), t(w::ALARM_LINE))}{chart::band(of, title)} }
     });
     let rows = of.points.iter().map(|(n, statistic, low, high)| {
-        view! { <tr><td class="number">{natural(*n)}</td><td class="number">{format!("{statistic:.3}")}</td>
+        view! { <tr><td class="number">{natural(*n)}</td><td class="number">{self::statistic(*statistic)}</td>
         <td class="number">{format!("{low:.3}–{high:.3}")}</td></tr> }
     });
     let data = (!of.points.is_empty()).then(|| {
@@ -91,4 +91,9 @@ pub(super) fn monitor(reader: &Reader, of: &DriftMonitor) -> AnyView {
         </section>
     }
     .into_any()
+}
+
+/// A statistic as people read it: beyond a million its size is enough.
+fn statistic(value: f64) -> String {
+    if value < 1e6 { format!("{value:.1}") } else { format!("{value:.1e}") }
 }

@@ -61,7 +61,7 @@ fn step(
     let lines = lines.collect_view();
     view! {
         <li data-testid=format!("step-{name}")>
-            <b>{t(words)}</b> " " <span class=class>{mark}</span><ul>{lines}</ul>{action}
+            <b>{t(words)}</b> " · " <span class=class>{mark}</span><ul>{lines}</ul>{action}
         </li>
     }
 }
