@@ -102,7 +102,7 @@ fn register(reader: &Reader, refused: Option<&(NewWebhook, Error)>) -> AnyView {
         <form method="post" action="/audit/webhooks" class="stack" data-testid="webhook-form">
             {trouble}
             <label class="field"><span>{t(w::ADDRESS)}</span>
-                <input type="url" name="url" required maxlength="2000" placeholder="https://example.org/hook" value=url/></label>
+                <input type="text" inputmode="url" name="url" required maxlength="2000" placeholder="https://example.org/hook" value=url/></label>
             <fieldset class="choices"><legend>{t(w::TOLD_OF)}</legend>{boxes.collect_view()}</fieldset>
             <p><button class="primary">{t(w::REGISTER)}</button></p>
         </form>
