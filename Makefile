@@ -1,13 +1,16 @@
 # What to type. Each target does its work in a script or a program; nothing is decided here.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help run test bench fmt
+.PHONY: help run test bench fmt sbom reproduce lint-deploy
 
 help:
 	@echo 'make run            get what is missing, build, start on 127.0.0.1:3000 with the sample world'
 	@echo 'make test           formatting, lints, and every test'
 	@echo 'make bench [NAME]   measure: $(notdir $(basename $(wildcard tests/benches/*.py)))'
 	@echo 'make fmt            format all code'
+	@echo 'make sbom           what the binary is made of, as CycloneDX: target/concord.cdx.json'
+	@echo 'make reproduce      build the release twice and compare'
+	@echo 'make lint-deploy    check the units, rules, container and chart with the tools that are here'
 
 run:
 	@bash tools/setup.sh run
@@ -29,3 +32,12 @@ bench:
 
 fmt:
 	@cargo fmt --all
+
+sbom:
+	@python3 tools/sbom.py
+
+reproduce:
+	@bash tools/reproduce.sh
+
+lint-deploy:
+	@bash tools/lint-deploy.sh
