@@ -121,9 +121,9 @@ class Server:
     def account(self, email: str, role: str) -> str:
         return self.command("account", "add", email, "--role", role, "--token").split()[-1]
 
-    def call(self, token: str, method: str, path: str, body=None) -> tuple[int, object]:
+    def call(self, token: str, method: str, path: str, body=None, more: dict[str, str] | None = None) -> tuple[int, object]:
         data = None if body is None else json.dumps(body).encode()
-        headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
+        headers = {"authorization": f"Bearer {token}", "content-type": "application/json", **(more or {})}
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data, headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=600) as answer:
