@@ -60,6 +60,14 @@ if [ "$goal" = test ] && [ ! -f tests/browser/node_modules/axe-core/axe.min.js ]
     step "axe-core" npm ci --prefix tests/browser --no-audit --no-fund
 fi
 
+# --- promtool, which tests the alert rules; its package would start a Prometheus, so only the program is taken ----
+if [ "$goal" = test ] && ! has promtool && [ ! -x target/tools/promtool ]; then
+    mkdir -p target/tools/deb
+    step "promtool" bash -c 'cd target/tools/deb && { apt-get download prometheus || { as=; [ "$(id -u)" = 0 ] || as=sudo
+        $as apt-get update && apt-get download prometheus; }; } && dpkg -x prometheus_*.deb . &&
+        mv usr/bin/promtool .. && cd .. && rm -rf deb'
+fi
+
 # --- model weights of the tests: checked by hash, resumed where an earlier fetch stopped ------------------
 if [ "$goal" = test ]; then
     python3 models/fetch.py smollm2-135m static-en

@@ -83,6 +83,12 @@ impl Database {
         self.options.clone()
     }
 
+    /// Whether it is the private cluster: only its owner and root reach it.
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        self.private.is_some()
+    }
+
     /// Which database this is, in words without a password.
     #[must_use]
     pub fn describe(&self) -> String {

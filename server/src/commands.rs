@@ -3,6 +3,7 @@
 mod account;
 mod audit;
 mod audit_log;
+mod backup;
 mod compress;
 mod demo;
 mod doctor;
@@ -13,6 +14,7 @@ mod judge;
 mod migrate;
 mod schema;
 mod serve;
+mod user;
 mod work;
 
 use crate::cli::Cli;
@@ -51,8 +53,14 @@ pub enum Command {
     Export(export::Args),
     /// Add, list and change accounts.
     Account(account::Args),
+    /// Write the whole database into a folder, while people work.
+    Backup(backup::BackupArgs),
+    /// Read such a folder into an empty database, and compare it with the audit log.
+    Restore(backup::RestoreArgs),
+    /// Delete a person of the logs.
+    User(user::Args),
     /// Bring the database's schema up to this version.
-    Migrate,
+    Migrate(migrate::Args),
     /// List every setting and check database, weights, disk and clock.
     Doctor,
 }
@@ -109,7 +117,10 @@ pub fn run(cli: Cli, config: Config) -> Result<Outcome> {
             Command::AuditLog(args) => audit_log::run(&run, args).await,
             Command::Export(args) => export::run(&run, args).await,
             Command::Account(args) => account::run(&run, args).await,
-            Command::Migrate => migrate::run(&run).await,
+            Command::Backup(args) => backup::back_up(&run, args).await,
+            Command::Restore(args) => backup::restore(&run, args).await,
+            Command::User(args) => user::run(&run, args).await,
+            Command::Migrate(args) => migrate::run(&run, args).await,
             Command::Doctor => doctor::run(&run).await,
         }
     })

@@ -3,7 +3,8 @@
 
 use crate::cluster::Database;
 use crate::config::Config;
-use anyhow::{Context, Result};
+use crate::metrics::{MeteredEmbedder, MeteredModel, Metrics};
+use anyhow::{Context, Result, bail};
 use concord_domain::ports::{Embedder, LanguageModel, ModelError};
 use concord_domain::{AccountId, Actor, Role, api};
 use concord_inference::{Catalogue, OpenAiConfig, OpenAiModel, Options, open_embedder, open_language_model};
@@ -17,14 +18,16 @@ use concord_service::jobs::Worker;
 use concord_service::judges::JudgesService;
 use concord_service::judging::Judge;
 use concord_service::models::Models;
+use concord_service::privacy::PrivacyService;
 use concord_service::programmes::ProgrammesService;
 use concord_service::review::ReviewService;
 use concord_service::rubrics::RubricsService;
 use concord_service::samples::SamplesService;
 use concord_service::webhooks::{Courier, Reach, WebhooksService};
 use concord_service::work::WorkService;
-use sqlx::PgPool;
+use concord_store::roles;
 use sqlx::postgres::PgPoolOptions;
+use sqlx::{PgConnection, PgPool};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +45,8 @@ pub struct Concord {
     pub exports: ExportsService,
     /// Runs jobs.
     pub worker: Worker,
+    /// What is measured.
+    pub metrics: Arc<Metrics>,
 }
 
 /// Connects, migrates, stores the shipped rubrics, and composes. No weights are read.
@@ -49,14 +54,18 @@ pub struct Concord {
 /// # Errors
 /// In words for the person at the terminal.
 pub async fn compose(config: &Config, database: &Database) -> Result<Concord> {
-    let pool = connect(config, database).await?;
-    prepare(&pool, config).await?;
-    let models = open_models(config)?;
+    let owner = connect(config, database).await?;
+    prepare(&owner, config, database).await?;
+    owner.close().await;
+    let pool = connect_as_server(config, database).await?;
+    let metrics = Arc::new(Metrics::new());
+    let models = open_models(config, &metrics)?;
     let accounts = Arc::new(AccountsService::new(pool.clone()));
     let exports = ExportsService::new(pool.clone(), config.data.join("exports"));
     let reach = if config.webhook_private { Reach::Anywhere } else { Reach::Public };
     let use_cases = api::UseCases {
         accounts: accounts.clone(),
+        privacy: Arc::new(PrivacyService::new(pool.clone())),
         review: Arc::new(ReviewService::new(pool.clone())),
         programmes: Arc::new(ProgrammesService::new(pool.clone())),
         samples: Arc::new(SamplesService::new(pool.clone())),
@@ -72,29 +81,72 @@ pub async fn compose(config: &Config, database: &Database) -> Result<Concord> {
         Generator { pool: pool.clone(), models: models.clone(), index: Arc::new(ItemIndex::default()) };
     let judge = Judge { pool: pool.clone(), models: models.clone() };
     let courier = Courier { pool: pool.clone(), reach };
-    let worker = Worker { pool: pool.clone(), generator, judge, exports: exports.clone(), courier };
-    Ok(Concord { pool, use_cases, accounts, models, exports, worker })
+    let worker = Worker {
+        pool: pool.clone(),
+        generator,
+        judge,
+        exports: exports.clone(),
+        courier,
+        meter: metrics.clone(),
+    };
+    Ok(Concord { pool, use_cases, accounts, models, exports, worker, metrics })
 }
 
-/// A pool of connections.
+/// A pool of connections with the rights of the address: for commands of the operator.
 ///
 /// # Errors
 /// In words for the person at the terminal.
 pub async fn connect(config: &Config, database: &Database) -> Result<PgPool> {
-    PgPoolOptions::new()
-        .max_connections(config.db_pool)
-        .acquire_timeout(Duration::from_secs(5))
+    pool(config)
         .connect_with(database.options())
         .await
         .with_context(|| format!("cannot connect to the database ({})", database.describe()))
 }
 
-/// The schema at this version, the salt of the halves while it may still be set, the shipped rubrics.
+/// A pool of connections that cannot take a label away. Where the roles are missing, as under an address that may not
+/// make roles, triggers alone keep the labels.
 ///
 /// # Errors
 /// In words for the person at the terminal.
-pub async fn prepare(pool: &PgPool, config: &Config) -> Result<()> {
-    concord_store::MIGRATOR.run(pool).await.context("the schema could not be brought up to date")?;
+async fn connect_as_server(config: &Config, database: &Database) -> Result<PgPool> {
+    let mut options = database.options();
+    let mut pool = pool(config);
+    if database.is_private() {
+        options = options.username(roles::SERVER);
+    } else {
+        pool = pool.after_connect(|conn, _| {
+            Box::pin(async move {
+                match roles::may_act_as(conn, roles::SERVER).await {
+                    Ok(true) => roles::act_as_server(conn).await,
+                    Ok(false) => Ok(()),
+                    Err(error) => Err(sqlx::Error::Protocol(error.to_string())),
+                }
+            })
+        });
+    }
+    pool.connect_with(options)
+        .await
+        .with_context(|| format!("cannot connect to the database ({})", database.describe()))
+}
+
+fn pool(config: &Config) -> PgPoolOptions {
+    PgPoolOptions::new().max_connections(config.db_pool).acquire_timeout(Duration::from_secs(5))
+}
+
+/// The schema at this version, the rights of the roles, the salt of the halves while it may still be set, the shipped
+/// rubrics. An address that does not own the schema finds it as it must be, or is told who has to migrate it.
+///
+/// # Errors
+/// In words for the person at the terminal.
+pub async fn prepare(pool: &PgPool, config: &Config, database: &Database) -> Result<()> {
+    if roles::is_owner(&mut *pool.acquire().await?).await? {
+        concord_store::MIGRATOR.run(pool).await.context("the schema could not be brought up to date")?;
+        roles::grant(&mut *pool.acquire().await?, database.is_private()).await?;
+    } else if !is_current(&mut *pool.acquire().await?).await? {
+        bail!(
+            "the schema is older than this program: run `concord migrate` with the owner's DATABASE_URL first"
+        );
+    }
     let mut tx = pool.begin().await?;
     concord_store::settings::set_split_salt(&mut tx, config.split_salt.as_deref()).await?;
     for rubric in concord_pipeline::rubrics::shipped()? {
@@ -104,13 +156,20 @@ pub async fn prepare(pool: &PgPool, config: &Config) -> Result<()> {
     Ok(())
 }
 
+/// Whether every migration of this program is applied.
+async fn is_current(conn: &mut PgConnection) -> Result<bool> {
+    let applied = concord_store::backup::migrations(conn).await?;
+    let is_applied = |version| applied.iter().any(|(it, _)| *it == version);
+    Ok(concord_store::MIGRATOR.iter().all(|it| is_applied(it.version)))
+}
+
 /// Who acts when a command does: an account of its own, so that the log says so.
 #[must_use]
 pub fn operator() -> Actor {
     Actor { account: AccountId(uuid::Uuid::nil()), email: "operator@localhost".into(), role: Role::Admin }
 }
 
-fn open_models(config: &Config) -> Result<Models> {
+fn open_models(config: &Config, metrics: &Arc<Metrics>) -> Result<Models> {
     let catalogue = Catalogue::read(&config.models.join("catalogue.toml"))?;
     let open = |name: &str| -> Result<Arc<dyn LanguageModel>, ModelError> {
         match &config.llm {
@@ -135,5 +194,10 @@ fn open_models(config: &Config) -> Result<Models> {
     };
     let embedder: Arc<dyn Embedder> =
         open_embedder(&catalogue, &config.embedder_model, &config.weights, Options::default())?;
-    Ok(Models { generator, judge, embedder })
+    let metered = |model, role| Arc::new(MeteredModel::new(model, role, Arc::clone(metrics)));
+    Ok(Models {
+        generator: metered(generator, "generator"),
+        judge: metered(judge, "judge"),
+        embedder: Arc::new(MeteredEmbedder::new(embedder, Arc::clone(metrics))),
+    })
 }

@@ -7,9 +7,11 @@ mod settings;
 pub use layers::{Resolved, Source};
 pub use settings::{SETTINGS, Setting};
 
+use concord_service::intake::PseudonymKey;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 /// Why settings cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -107,6 +109,16 @@ pub struct Config {
     pub webhook_private: bool,
     /// Salt of the audit and train halves; `None`: a random one with the first import.
     pub split_salt: Option<String>,
+    /// Bearer token for the metrics; `None`: only this machine reads them.
+    pub metrics_token: Option<Secret>,
+    /// Collector of traces.
+    pub otlp_endpoint: Option<String>,
+    /// Time between the signal to stop and the last request taken.
+    pub drain: Duration,
+    /// Key of users' pseudonyms.
+    pub pseudonyms: Option<PseudonymKey>,
+    /// Days that behaviours are kept; `None`: for good.
+    pub retain_days: Option<u32>,
     /// The same as text, each with where it came from.
     pub settings: Vec<Resolved>,
 }
@@ -166,6 +178,18 @@ impl Config {
             log_format,
             webhook_private: parsed(&settings, "webhook_private", "must be true or false")?,
             split_salt: optional(&settings, "split_salt"),
+            pseudonyms: optional(&settings, "pseudonym_key")
+                .map(|key| PseudonymKey::new(&key).map_err(|why| wrong(&settings, "pseudonym_key", &why)))
+                .transpose()?,
+            retain_days: match optional(&settings, "retain_days") {
+                None => None,
+                Some(_) => Some(parsed(&settings, "retain_days", "must be a whole number of days")?),
+            },
+            metrics_token: optional(&settings, "metrics_token").map(Secret),
+            otlp_endpoint: optional(&settings, "otlp_endpoint"),
+            drain: Duration::from_secs(
+                parsed::<u32>(&settings, "drain_seconds", "must be a whole number from 0")?.into(),
+            ),
             settings,
         })
     }

@@ -14,6 +14,7 @@ mod headers;
 mod health;
 mod judges;
 mod me;
+mod metrics;
 mod observe;
 mod pages;
 mod problem;
@@ -23,15 +24,19 @@ mod v1;
 #[cfg(test)]
 mod tests;
 
-use crate::config::Config;
+use crate::config::{Config, Secret};
+use crate::metrics::Metrics;
 use axum::Router;
-use axum::middleware::{from_fn, from_fn_with_state, map_response};
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::routing::get;
 use concord_domain::api::UseCases;
+use concord_service::intake::PseudonymKey;
 use leptos::config::LeptosOptions;
 use sqlx::PgPool;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::csrf::CsrfLayer;
@@ -52,6 +57,14 @@ pub struct HttpState {
     pub pool: PgPool,
     /// Where the browser's half lies.
     pub leptos_options: LeptosOptions,
+    /// What is measured.
+    pub metrics: Arc<Metrics>,
+    /// Who may read it from elsewhere.
+    pub metrics_token: Option<Secret>,
+    /// What imports may call users by.
+    pub pseudonyms: Option<PseudonymKey>,
+    /// Cancelled: this server is about to stop, and takes what still comes.
+    pub stop: CancellationToken,
 }
 
 /// Everything Concord answers.
@@ -70,6 +83,7 @@ pub fn router(state: HttpState) -> Router {
         .route("/api/v1/openapi.json", v1::openapi::serve(document))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .route("/metrics", get(metrics::metrics))
         .layer(RequestBodyLimitLayer::new(BODY_LIMIT))
         .layer(TimeoutLayer::with_status_code(axum::http::StatusCode::SERVICE_UNAVAILABLE, DEADLINE));
     bounded
@@ -80,7 +94,7 @@ pub fn router(state: HttpState) -> Router {
         .layer(CatchPanicLayer::custom(problem::panicked))
         .layer(CompressionLayer::new())
         .layer(map_response(headers::secure))
-        .layer(from_fn(observe::request))
+        .layer(from_fn_with_state(state.clone(), observe::request))
         .with_state(state)
 }
 
@@ -94,14 +108,35 @@ pub fn leptos_options(config: &Config, addr: SocketAddr) -> LeptosOptions {
         .build()
 }
 
-/// Answers on `listener` until `shutdown`, then lets running requests end.
+/// Answers on `listener` until `stop`, and for `drain` longer, in which `/readyz` sends new clients elsewhere; then
+/// lets running requests end, for as long as a request may take.
 ///
 /// # Errors
 /// The listener's.
 pub async fn serve(
     listener: tokio::net::TcpListener,
     router: Router,
-    shutdown: impl Future<Output = ()> + Send + 'static,
+    stop: CancellationToken,
+    drain: Duration,
 ) -> std::io::Result<()> {
-    axum::serve(listener, router).with_graceful_shutdown(shutdown).await
+    let closing = {
+        let stop = stop.clone();
+        async move {
+            stop.cancelled().await;
+            tokio::time::sleep(drain).await;
+        }
+    };
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let served = axum::serve(listener, service).with_graceful_shutdown(closing).into_future();
+    let latest = async {
+        stop.cancelled().await;
+        tokio::time::sleep(drain + DEADLINE).await;
+    };
+    tokio::select! {
+        ended = served => ended,
+        () = latest => {
+            tracing::warn!("some requests did not end in time and are cut off");
+            Ok(())
+        }
+    }
 }

@@ -7,5 +7,6 @@ pub mod compose;
 pub mod config;
 pub mod doctor;
 pub mod http;
+pub mod metrics;
 pub mod shutdown;
 pub mod telemetry;

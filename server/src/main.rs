@@ -16,10 +16,13 @@ fn main() -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
-    if let Err(error) = telemetry::start(&config) {
-        eprintln!("concord: {error}");
-        return ExitCode::from(USAGE);
-    }
+    let _telemetry = match telemetry::start(&config) {
+        Ok(telemetry) => telemetry,
+        Err(error) => {
+            eprintln!("concord: {error}");
+            return ExitCode::from(USAGE);
+        }
+    };
     match commands::run(cli, config) {
         Ok(outcome) => outcome.into(),
         Err(error) => {

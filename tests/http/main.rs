@@ -1,7 +1,11 @@
 //! The server over HTTP, a file a part of the address tree; and the rules of the house.
 
 mod architecture;
+mod backup;
 mod blind;
 mod faults;
+mod operation;
+mod supply_chain;
+mod upgrade;
 mod webhooks;
 mod whole_loop;

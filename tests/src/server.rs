@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long a start may take on a machine that is busy with other tests.
@@ -15,7 +16,7 @@ const START: Duration = Duration::from_secs(60);
 pub struct TestServer {
     process: Option<Child>,
     settings: Vec<(String, String)>,
-    database: TestDatabase,
+    database: Arc<TestDatabase>,
     folder: tempfile::TempDir,
     port: u16,
 }
@@ -36,7 +37,27 @@ impl TestServer {
     pub async fn start_with(settings: &[(&str, &str)]) -> Self {
         let settings = settings.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let database = TestDatabase::create().await;
+        let database = Arc::new(TestDatabase::create().await);
+        let mut server = Self { process: None, settings, database, folder, port: free_port() };
+        server.restart().await;
+        server
+    }
+
+    /// Starts another one on the same database, with a port and a data folder of its own.
+    ///
+    /// # Panics
+    /// When it does not start; prints its log.
+    pub async fn beside(&self) -> Self {
+        self.on(Arc::clone(&self.database)).await
+    }
+
+    /// Starts another one with the same settings on another database.
+    ///
+    /// # Panics
+    /// When it does not start; prints its log.
+    pub async fn on(&self, database: Arc<TestDatabase>) -> Self {
+        let settings = self.settings.clone();
+        let folder = tempfile::tempdir().expect("a temporary folder");
         let mut server = Self { process: None, settings, database, folder, port: free_port() };
         server.restart().await;
         server
@@ -123,6 +144,45 @@ impl TestServer {
             .await
             .expect("not cancelled")
             .expect("concord runs")
+    }
+
+    /// Runs a command on another database.
+    ///
+    /// # Panics
+    /// When the program cannot be started.
+    pub async fn command_on(&self, database: &TestDatabase, args: &[&str]) -> Output {
+        let mut command = self.concord(args);
+        command.env("DATABASE_URL", database.url());
+        tokio::task::spawn_blocking(move || command.output())
+            .await
+            .expect("not cancelled")
+            .expect("concord runs")
+    }
+
+    /// Puts so many tags without verdicts up for review.
+    ///
+    /// # Panics
+    /// When the database refuses.
+    pub async fn plain_samples(&self, n: i32) {
+        self.plain_samples_from(1, n).await;
+    }
+
+    /// The same, with keys and places from `first` on.
+    ///
+    /// # Panics
+    /// When the database refuses.
+    pub async fn plain_samples_from(&self, first: i32, n: i32) {
+        let pool = sqlx::PgPool::connect(self.database_url()).await.expect("the test's database");
+        sqlx::query(
+            "insert into samples (id, key, task, text, half, rubric_version, overlap, open_slots, serve_order)
+             select gen_random_uuid(), 's' || n, 'tag', 'text', 'train', r.version, 1, 1, n
+             from generate_series($1, $1 + $2 - 1) n, rubrics r where r.task = 'tag' and r.current",
+        )
+        .bind(first)
+        .bind(n)
+        .execute(&pool)
+        .await
+        .expect("samples");
     }
 
     /// Adds an account and gives its bearer token.

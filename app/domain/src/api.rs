@@ -246,11 +246,22 @@ pub trait Exports: Send + Sync {
     async fn file(&self, actor: &Actor, id: ExportId, name: &str) -> Result<std::path::PathBuf>;
 }
 
+/// Deletion of users.
+#[async_trait]
+pub trait Privacy: Send + Sync {
+    /// Asks for the user with this key to be deleted everywhere; once, however often it is asked.
+    async fn request_erasure(&self, actor: &Actor, user: &str) -> Result<Erasure>;
+    /// Deletions, newest first, with their receipts.
+    async fn erasures(&self, actor: &Actor) -> Result<Vec<Erasure>>;
+}
+
 /// All use cases, as handed to pages and handlers.
 #[derive(Clone)]
 pub struct UseCases {
     /// Signing in.
     pub accounts: std::sync::Arc<dyn Accounts>,
+    /// Deletion of users.
+    pub privacy: std::sync::Arc<dyn Privacy>,
     /// Review.
     pub review: std::sync::Arc<dyn Review>,
     /// Gold questions and people's records.

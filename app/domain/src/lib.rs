@@ -12,6 +12,8 @@ mod error;
 mod history;
 mod ids;
 mod judge;
+#[cfg(feature = "server")]
+mod privacy;
 mod programme;
 mod review;
 mod role;
@@ -36,6 +38,8 @@ pub use error::Error;
 pub use history::*;
 pub use ids::*;
 pub use judge::*;
+#[cfg(feature = "server")]
+pub use privacy::*;
 pub use programme::*;
 pub use review::*;
 pub use role::*;

@@ -201,6 +201,8 @@ pub struct ExportPolicy {
     pub require_judge: bool,
     /// Languages to take; empty takes all.
     pub languages: Vec<String>,
+    /// Put `[email]` and `[number]` in place of mail addresses and numbers of nine digits or more.
+    pub redact: bool,
 }
 
 impl Default for ExportPolicy {
@@ -213,6 +215,7 @@ impl Default for ExportPolicy {
             agreement: "unanimous".into(),
             require_judge: false,
             languages: Vec::new(),
+            redact: false,
         }
     }
 }

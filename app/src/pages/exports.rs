@@ -37,6 +37,7 @@ fn policy(query: &ParamsMap) -> ExportPolicy {
         min_people: query.get("min_people").and_then(|n| n.parse().ok()).unwrap_or(base.min_people),
         require_judge: query.get("require_judge").is_some(),
         target: base.target,
+        redact: base.redact,
     }
 }
 

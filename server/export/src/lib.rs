@@ -3,10 +3,12 @@
 mod chat;
 mod folder;
 mod manifest;
+mod redact;
 
 pub use chat::{ChatRow, Message, restrict};
 pub use folder::ExportFolder;
 pub use manifest::{FileEntry, Manifest};
+pub use redact::redact;
 
 /// Why an export could not be written.
 #[derive(Debug, thiserror::Error)]

@@ -58,3 +58,8 @@ pub fn open_embedder(
 ) -> Result<Arc<dyn Embedder>, ModelError> {
     Ok(Arc::new(LocalEmbedder::open(catalogue, name, weights, options)?))
 }
+
+/// Gives clients of HTTP in this process their cryptography. Somebody else may have done so before: any will do.
+pub fn install_tls_provider() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}

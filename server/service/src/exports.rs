@@ -7,7 +7,7 @@ use concord_domain::api::{self, Result};
 use concord_domain::{
     Actor, Capability, Error, Export, ExportId, ExportPolicy, ExportPreview, JobId, SampleId, TASKS,
 };
-use concord_export::{ChatRow, ExportError, ExportFolder, Manifest, restrict};
+use concord_export::{ChatRow, ExportError, ExportFolder, Manifest, redact, restrict};
 use concord_store::exports::Taken;
 use concord_store::jobs::NewJob;
 use concord_store::{events, exports, jobs};
@@ -174,12 +174,15 @@ async fn fill(
     {
         let mut rows = std::pin::pin!(exports::taken(&mut tx, policy));
         while let Some(taken) = rows.try_next().await? {
+            let taken = if policy.redact { redacted(taken) } else { taken };
             push(&mut folder, &mut manifest, &taken).map_err(give_up)?;
             written.push(taken.sample);
         }
     }
     let sha256 = folder.seal(manifest).map_err(give_up)?;
     exports::finish(&mut tx, id, &written, &sha256).await?;
+    let detail = serde_json::json!({"rows": written.len(), "manifest_sha256": sha256});
+    events::append(&mut tx, None, "export_written", &id.to_string(), &detail).await?;
     folder.publish().map_err(give_up)?;
     tx.commit().await?;
     Ok(written.len() as u64)
@@ -210,6 +213,13 @@ pub fn check(policy: &ExportPolicy) -> Result<()> {
 
 fn policy_text(policy: &ExportPolicy) -> Result<String> {
     toml::to_string(policy).map_err(|error| internal(&error))
+}
+
+/// Without mail addresses and long numbers, in what was asked and in what was answered.
+fn redacted(mut taken: Taken) -> Taken {
+    taken.prompt = redact(&taken.prompt);
+    taken.output = redact(&taken.output);
+    taken
 }
 
 fn push(

@@ -14,6 +14,7 @@ mod json;
 mod judged;
 mod lines;
 mod load;
+mod pseudonym;
 mod record;
 mod rejects;
 mod schema;
@@ -24,6 +25,7 @@ mod times;
 
 pub use concord_store::behaviours::UnknownItems;
 pub use error::ImportError;
+pub use pseudonym::PseudonymKey;
 pub use rejects::{Reject, RejectFile, RejectSink};
 pub use schema::schema;
 pub use source::{Source, open};
@@ -121,6 +123,8 @@ pub struct ImportOptions {
     pub task: Option<String>,
     /// What becomes of behaviours on items that the catalogue does not have.
     pub unknown_items: UnknownItems,
+    /// Users and clusters get pseudonyms by this key.
+    pub pseudonyms: Option<PseudonymKey>,
     /// Set to stop after the current batch.
     pub stop: Arc<AtomicBool>,
 }
@@ -136,6 +140,7 @@ impl ImportOptions {
             min_rating: 4.0,
             task: None,
             unknown_items: UnknownItems::Create,
+            pseudonyms: None,
             stop: Arc::default(),
         }
     }

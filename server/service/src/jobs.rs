@@ -12,8 +12,10 @@ use concord_store::StoreError;
 use concord_store::jobs::{self, Claimed};
 use serde::Deserialize;
 use sqlx::{PgConnection, PgPool};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
+use tracing::Instrument;
 use uuid::Uuid;
 
 const LEASE_SECONDS: i32 = 60;
@@ -22,7 +24,7 @@ const IDLE: Duration = Duration::from_millis(500);
 /// Kinds that need a model: run one at a time, as the model does.
 pub const MODEL_KINDS: [&str; 5] = ["generate", "judge", "rejudge", "probe", "rationale"];
 /// Kinds that need none: never wait for a model.
-pub const LIGHT_KINDS: [&str; 3] = ["export", "accept", "recalibrate"];
+pub const LIGHT_KINDS: [&str; 4] = ["export", "accept", "recalibrate", "retain"];
 /// Messages to elsewhere: they wait for others, and nothing waits for them.
 pub const POST_KINDS: [&str; 1] = ["webhook"];
 
@@ -42,6 +44,11 @@ impl JobError {
     /// Never again.
     pub fn give_up(why: impl Into<String>) -> Self {
         Self { why: why.into(), again_after: None, counted: true }
+    }
+
+    /// Whether the job gets another try.
+    fn tries_again(&self, job: &Claimed) -> bool {
+        self.again_after.is_some() && (!self.counted || job.attempt < job.max_attempts)
     }
 
     /// Again after so many seconds; the try counts.
@@ -101,6 +108,17 @@ impl Progress {
     }
 }
 
+/// Counts tries of jobs.
+pub trait JobMeter: Send + Sync {
+    /// A try of this kind took so long and came to this: `done`, `again`, `failed` or `left`.
+    fn ended(&self, kind: &str, outcome: &'static str, took: Duration);
+}
+
+/// Counts nothing: where nobody looks.
+impl JobMeter for () {
+    fn ended(&self, _: &str, _: &'static str, _: Duration) {}
+}
+
 /// Runs jobs of some kinds until told to stop.
 #[derive(Clone)]
 pub struct Worker {
@@ -114,6 +132,8 @@ pub struct Worker {
     pub exports: ExportsService,
     /// Runs `webhook`.
     pub courier: Courier,
+    /// Is told how each try ended.
+    pub meter: Arc<dyn JobMeter>,
 }
 
 impl Worker {
@@ -157,13 +177,22 @@ impl Worker {
 
     async fn run_one(&self, owner: Uuid, job: &Claimed, mut stop: watch::Receiver<bool>) {
         let progress = Progress { pool: self.pool.clone(), id: job.id };
+        let began = Instant::now();
+        let span = tracing::info_span!("job", job = %job.id, otel.name = %format_args!("job {}", job.kind));
         let outcome = tokio::select! {
-            outcome = self.dispatch(job, &progress) => Some(outcome),
+            outcome = self.dispatch(job, &progress).instrument(span) => Some(outcome),
             () = self.hold(owner, job.id) => None,
             _ = stop.wait_for(|stop| *stop) => {
                 Some(Err(JobError { why: "stopped; goes on with the next start".into(), again_after: Some(0), counted: false }))
             }
         };
+        let word = match &outcome {
+            None => "left",
+            Some(Ok(())) => "done",
+            Some(Err(error)) if error.tries_again(job) => "again",
+            Some(Err(_)) => "failed",
+        };
+        self.meter.ended(&job.kind, word, began.elapsed());
         let Some(outcome) = outcome else {
             tracing::info!(job = %job.id, kind = job.kind, "job was cancelled or taken over");
             return;
@@ -185,6 +214,7 @@ impl Worker {
             "probe" => self.judge.probe(args(job)?, progress).await,
             "rationale" => self.judge.rationales(args(job)?).await,
             "export" => self.exports.run(args(job)?).await,
+            "retain" => crate::retention::run(&self.pool, args(job)?).await,
             "accept" => acceptance::run(&self.pool, &args::<AcceptArgs>(job)?).await,
             "webhook" => self.courier.run(args(job)?).await,
             other => Err(JobError::give_up(format!("unknown kind of job {other}"))),
@@ -216,9 +246,9 @@ impl Worker {
         let mut conn = self.pool.acquire().await?;
         match outcome {
             Ok(()) => jobs::finish(&mut conn, job.id, owner).await,
-            Err(JobError { why, again_after: Some(seconds), counted })
-                if !counted || job.attempt < job.max_attempts =>
-            {
+            Err(error) if error.tries_again(job) => {
+                let JobError { why, again_after, counted } = error;
+                let seconds = again_after.unwrap_or_default();
                 tracing::warn!(job = %job.id, kind = job.kind, attempt = job.attempt, %why, "job will be tried again");
                 jobs::retry(&mut conn, job.id, owner, seconds, counted, &why).await
             }

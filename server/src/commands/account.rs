@@ -48,7 +48,7 @@ enum Action {
 pub(super) async fn run(run: &Run, args: Args) -> Result<Outcome> {
     run.with_database(async |database| {
         let pool = compose::connect(&run.config, database).await?;
-        compose::prepare(&pool, &run.config).await?;
+        compose::prepare(&pool, &run.config, database).await?;
         act(&AccountsService::new(pool), args.action, run.json).await?;
         Ok(Outcome::Done)
     })

@@ -34,7 +34,7 @@ pub struct Args {
 pub(super) async fn run(run: &Run, args: Args) -> Result<Outcome> {
     run.with_database(async |database| {
         let pool = compose::connect(&run.config, database).await?;
-        compose::prepare(&pool, &run.config).await?;
+        compose::prepare(&pool, &run.config, database).await?;
         if args.recount {
             concord_service::audit::fold(&pool).await?;
             let began = std::time::Instant::now();

@@ -37,11 +37,15 @@ fn hash(text: &str) -> Result<Hash, String> {
 pub(super) async fn run(run: &Run, args: Args) -> Result<Outcome> {
     run.with_database(async |database| {
         let pool = compose::connect(&run.config, database).await?;
-        compose::prepare(&pool, &run.config).await?;
+        compose::prepare(&pool, &run.config, database).await?;
         match args.action {
             Action::Seal => {
                 let sealed = audit_log::seal(&pool).await?;
-                println!("{sealed} rows sealed");
+                if run.json {
+                    println!("{}", serde_json::json!({ "sealed": sealed }));
+                } else {
+                    println!("{sealed} rows sealed");
+                }
                 Ok(Outcome::Done)
             }
             Action::Verify { head } => {

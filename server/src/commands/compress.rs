@@ -26,7 +26,7 @@ pub struct Args {
 pub(super) async fn run(run: &Run, args: Args) -> Result<Outcome> {
     run.with_database(async |database| {
         let pool = compose::connect(&run.config, database).await?;
-        compose::prepare(&pool, &run.config).await?;
+        compose::prepare(&pool, &run.config, database).await?;
         let mut conn = pool.acquire().await?;
         let user = users::by_key(&mut conn, &args.user).await?.with_context(|| {
             format!("there is no user {:?}; `concord import` or `concord demo` brings some", args.user)

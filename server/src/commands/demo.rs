@@ -26,7 +26,7 @@ pub struct Args {
 pub(super) async fn run(run: &Run, args: Args) -> Result<Outcome> {
     run.with_database(async |database| {
         let pool = compose::connect(&run.config, database).await?;
-        compose::prepare(&pool, &run.config).await?;
+        compose::prepare(&pool, &run.config, database).await?;
         let world = World { seed: args.seed, users: args.users, items: args.items, until: args.until };
         let made = demo::load(&pool, world).await?;
         if run.json {

@@ -3,7 +3,7 @@
 
 use super::{Outcome, Run};
 use crate::{cluster, compose, compose::operator};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use concord_domain::BehaviourKind;
 use concord_service::intake::{
     self, Format, ImportOptions, ImportReport, Kind, Progress, RejectFile, Source, UnknownItems,
@@ -43,6 +43,9 @@ pub struct Args {
     /// Behaviours on items that are not in the catalogue: create the item, or reject the row.
     #[arg(long, value_name = "create|reject", default_value = "create", value_parser = unknown_items)]
     unknown_items: UnknownItems,
+    /// Store users, and clusters, under pseudonyms made with the setting `pseudonym_key`.
+    #[arg(long)]
+    pseudonymise: bool,
 }
 
 fn behaviour(word: &str) -> Result<BehaviourKind, String> {
@@ -76,8 +79,13 @@ pub(super) async fn run(run: &Run, args: Args) -> Result<Outcome> {
 
 async fn import(run: &Run, args: &Args, source: Source, database: &cluster::Database) -> Result<Outcome> {
     let pool = compose::connect(&run.config, database).await?;
-    compose::prepare(&pool, &run.config).await?;
+    compose::prepare(&pool, &run.config, database).await?;
+    let pseudonyms = run.config.pseudonyms.clone().filter(|_| args.pseudonymise);
+    if args.pseudonymise && pseudonyms.is_none() {
+        bail!("--pseudonymise needs a key: set CONCORD_PSEUDONYM_KEY");
+    }
     let options = ImportOptions {
+        pseudonyms,
         behaviour: args.behaviour,
         min_rating: args.min_rating,
         unknown_items: args.unknown_items,

@@ -9,6 +9,7 @@ use concord_domain::{Error, GenerationRequest};
 use concord_service::audit_log;
 use concord_service::demo::{self, World};
 use concord_service::jobs::{LIGHT_KINDS, MODEL_KINDS, POST_KINDS};
+use concord_service::retention::{self, RetainArgs};
 use concord_store::{generations, overview};
 use sqlx::PgPool;
 use std::net::SocketAddr;
@@ -53,10 +54,18 @@ pub(super) async fn run(run: &Run, args: Args) -> Result<Outcome> {
             use_cases: concord.use_cases.clone(),
             pool: concord.pool.clone(),
             leptos_options: http::leptos_options(&run.config, addr),
+            metrics: concord.metrics.clone(),
+            metrics_token: run.config.metrics_token.clone(),
+            pseudonyms: run.config.pseudonyms.clone(),
+            stop: run.stop.clone(),
         };
         let stopped = run.stop.clone();
-        http::serve(listener, http::router(state), async move { stopped.cancelled().await }).await?;
-        tell_stop.send_replace(true);
+        // Jobs go back to the queue at once: another worker may take them while requests still end here.
+        tokio::spawn(async move {
+            stopped.cancelled().await;
+            tell_stop.send_replace(true);
+        });
+        http::serve(listener, http::router(state), run.stop.clone(), run.config.drain).await?;
         while background.join_next().await.is_some() {}
         Ok(Outcome::Done)
     })
@@ -64,7 +73,7 @@ pub(super) async fn run(run: &Run, args: Args) -> Result<Outcome> {
 }
 
 /// One loop for model work, as many as set, one for work that needs none, one for messages to elsewhere; one that
-/// seals the audit log, and the watch over drift.
+/// seals the audit log, one that queues the daily retention, and the watch over drift.
 pub(super) fn start_workers(run: &Run, concord: &Concord, stop: &watch::Receiver<bool>) -> JoinSet<()> {
     let mut loops = JoinSet::new();
     for _ in 0..run.config.workers {
@@ -76,6 +85,8 @@ pub(super) fn start_workers(run: &Run, concord: &Concord, stop: &watch::Receiver
         loops.spawn(async move { worker.run(kinds, stop).await });
     }
     loops.spawn(audit_log::keep_sealed(concord.pool.clone(), stop.clone()));
+    let retain = RetainArgs { behaviour_days: run.config.retain_days };
+    loops.spawn(retention::daily(concord.pool.clone(), retain, stop.clone()));
     loops.spawn(concord_service::audit::watch(concord.pool.clone(), stop.clone()));
     loops
 }

@@ -36,7 +36,7 @@ const fn secret(name: &'static str, env: &'static str, doc: &'static str) -> Set
 }
 
 /// Every setting.
-pub static SETTINGS: [Setting; 19] = [
+pub static SETTINGS: [Setting; 24] = [
     open("addr", "CONCORD_ADDR", "Address and port to listen on", || some("127.0.0.1:3000")),
     open("data", "CONCORD_DATA", "Folder of the private database and the exports", || some("concord-data")),
     secret(
@@ -87,6 +87,34 @@ pub static SETTINGS: [Setting; 19] = [
         "CONCORD_WEBHOOK_PRIVATE",
         "Let webhooks call private and loopback addresses: true or false",
         || some("false"),
+    ),
+    secret(
+        "metrics_token",
+        "CONCORD_METRICS_TOKEN",
+        "Bearer token for /metrics [default: only programs on this machine may read them]",
+    ),
+    open(
+        "otlp_endpoint",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "OpenTelemetry collector that gets traces over HTTP, e.g. http://127.0.0.1:4318 [default: none]",
+        || None,
+    ),
+    open(
+        "drain_seconds",
+        "CONCORD_DRAIN_SECONDS",
+        "How long a server that was asked to stop says it is not ready and still answers",
+        || some("0"),
+    ),
+    secret(
+        "pseudonym_key",
+        "CONCORD_PSEUDONYM_KEY",
+        "Key of `import --pseudonymise`, at least 16 characters; keep it apart from the data",
+    ),
+    open(
+        "retain_days",
+        "CONCORD_RETAIN_DAYS",
+        "Behaviours older than this are deleted every day [default: kept]",
+        || None,
     ),
     secret(
         "split_salt",

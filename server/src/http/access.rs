@@ -26,6 +26,8 @@ fn is_open(path: &str) -> bool {
                 | "/favicon.ico"
                 | "/healthz"
                 | "/readyz"
+                // Asks for a token of its own.
+                | "/metrics"
                 | "/api/v1/openapi.json"
         )
 }
@@ -71,7 +73,8 @@ pub(super) fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> 
         .find_map(|(key, value)| (key == name && !value.is_empty()).then_some(value))
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+/// The bearer token shown.
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }

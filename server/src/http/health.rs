@@ -15,8 +15,12 @@ pub(super) async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// `GET /readyz`: database and queue are usable.
+/// `GET /readyz`: database and queue are usable, and the server is not about to stop.
 pub(super) async fn ready(State(state): State<HttpState>) -> Result<&'static str, Problem> {
+    if state.stop.is_cancelled() {
+        let why = "this server is about to stop: ask another";
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", why));
+    }
     let probe = async {
         let mut conn = state.pool.acquire().await.map_err(StoreError::from)?;
         health::queue_is_writable(&mut conn).await

@@ -24,6 +24,7 @@ use concord_service::audit::AuditService;
 use concord_service::exports::ExportsService;
 use concord_service::judges::JudgesService;
 use concord_service::models::Models;
+use concord_service::privacy::PrivacyService;
 use concord_service::programmes::ProgrammesService;
 use concord_service::review::ReviewService;
 use concord_service::rubrics::RubricsService;
@@ -33,6 +34,7 @@ use leptos::config::LeptosOptions;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 /// No models: every use case that may be refused is, and the rest is unavailable.
@@ -119,6 +121,7 @@ impl App {
         let accounts = Arc::new(AccountsService::new(pool.clone()));
         let use_cases = UseCases {
             accounts: accounts.clone(),
+            privacy: Arc::new(PrivacyService::new(pool.clone())),
             review: Arc::new(ReviewService::new(pool.clone())),
             programmes: Arc::new(ProgrammesService::new(pool.clone())),
             samples: Arc::new(SamplesService::new(pool.clone())),
@@ -131,7 +134,16 @@ impl App {
             exports: Arc::new(ExportsService::new(pool.clone(), std::env::temp_dir())),
         };
         let leptos_options = LeptosOptions::builder().output_name("concord").build();
-        Self { router: router(HttpState { use_cases, pool, leptos_options }), accounts }
+        let state = HttpState {
+            use_cases,
+            pool,
+            leptos_options,
+            metrics: Arc::default(),
+            metrics_token: None,
+            pseudonyms: None,
+            stop: CancellationToken::new(),
+        };
+        Self { router: router(state), accounts }
     }
 
     async fn token(&self, role: Role) -> String {

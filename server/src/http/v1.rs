@@ -4,6 +4,7 @@
 mod adjudications;
 mod assignments;
 mod audit;
+mod erasures;
 mod escalations;
 mod exports;
 mod generations;
@@ -91,6 +92,7 @@ pub(super) fn routes() -> (Router<HttpState>, OpenApi) {
         .routes(routes!(jobs::cancel))
         .routes(routes!(exports::list, exports::start))
         .routes(routes!(exports::preview))
+        .routes(routes!(erasures::request, erasures::list))
         .routes(routes!(exports::file))
         .split_for_parts();
     document.merge(import_parts().1);

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 /// Rows of one table that a block holds at most, unless a single transaction has more.
 const BLOCK: i64 = 20_000;
-/// One sealer at a time, whichever server it runs in.
+/// The advisory lock of the sealer: one at a time, whichever server it runs in.
 const SEALER: i64 = 0x636f_6e63_6f72_6405;
 
 /// The hash before the first block.

@@ -47,8 +47,7 @@ impl Http {
             value.set_sensitive(true);
             headers.insert(AUTHORIZATION, value);
         }
-        // Somebody else may have installed one before: any will do.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        crate::install_tls_provider();
         let mut builder = Client::builder();
         if base_url.scheme() == "http" {
             // Otherwise a machine without certificates could not even speak plain HTTP.

@@ -111,6 +111,7 @@ impl<R: BufRead> Reader<R> {
             must_say: options.format == Format::Jsonl,
             times: Times::new(jiff::Timestamp::now()),
             task: options.task.clone(),
+            pseudonyms: options.pseudonyms.clone(),
             row: 0,
             timed: 0,
             untimed: 0,

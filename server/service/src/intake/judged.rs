@@ -66,6 +66,12 @@ pub(super) fn record(values: Vec<(String, Json)>, reading: &mut Reading) -> Resu
         Kind::Labels => row.label(reading)?,
         _ => row.verdict(reading)?,
     }
+    // A cluster is often a user by its key.
+    for name in ["user", "cluster"] {
+        if let Some(Value::String(key)) = row.out.get_mut(name) {
+            *key = reading.name(std::mem::take(key));
+        }
+    }
     Ok(Value::Object(row.out))
 }
 

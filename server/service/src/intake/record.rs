@@ -1,6 +1,6 @@
 //! A row put together from its fields, whatever the format, and checked.
 
-use super::{Kind, columns::Column, error::Bad, json::Json, text, times::Times};
+use super::{Kind, PseudonymKey, columns::Column, error::Bad, json::Json, text, times::Times};
 use concord_domain::BehaviourKind;
 
 /// A checked row.
@@ -59,9 +59,11 @@ pub(super) struct Reading {
     /// Whether a row must say its behaviour (JSON lines do; atomic files mean purchases).
     pub(super) must_say: bool,
     pub(super) times: Times,
-    /// Rows read, from 1: the order where there are no times.
     /// Task of rows that name none.
     pub(super) task: Option<String>,
+    /// What users are called by instead of their keys.
+    pub(super) pseudonyms: Option<PseudonymKey>,
+    /// Rows read, from 1: the order where there are no times.
     pub(super) row: u64,
     pub(super) timed: u64,
     pub(super) untimed: u64,
@@ -69,6 +71,16 @@ pub(super) struct Reading {
     pub(super) decoded: u64,
     /// Names of keys that mean nothing here.
     pub(super) ignored: Vec<String>,
+}
+
+impl Reading {
+    /// A user's key as it is stored.
+    pub(super) fn name(&self, key: String) -> String {
+        match &self.pseudonyms {
+            Some(pseudonyms) => pseudonyms.of(&key),
+            None => key,
+        }
+    }
 }
 
 /// A row being put together.
@@ -97,7 +109,7 @@ impl Draft {
             return Ok(());
         }
         match column {
-            Column::User => self.user = Some(text::key("user", id("user", value)?)?),
+            Column::User => self.user = Some(reading.name(text::key("user", id("user", value)?)?)),
             Column::Item => {
                 let item = id("item", value)?;
                 self.item = if item.trim().is_empty() { None } else { Some(text::key("item", item)?) };

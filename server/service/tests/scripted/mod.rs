@@ -120,6 +120,7 @@ impl Bench {
             judge: Judge { pool: pool.clone(), models: models.clone() },
             exports: ExportsService::new(pool.clone(), std::env::temp_dir()),
             courier: Courier { pool: pool.clone(), reach: Reach::Public },
+            meter: Arc::new(()),
         };
         Self {
             world,

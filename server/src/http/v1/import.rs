@@ -38,6 +38,9 @@ pub(super) struct ImportQuery {
     min_rating: Option<f32>,
     /// Task of samples, labels and verdicts that do not say theirs.
     task: Option<String>,
+    /// Store users, and clusters, under pseudonyms made with the server's key.
+    #[serde(default)]
+    pseudonymise: bool,
 }
 
 /// What an import did.
@@ -82,7 +85,13 @@ pub(super) async fn import(
     body: Body,
 ) -> Result<Json<ImportResponse>, Problem> {
     actor.require(Capability::Import)?;
-    let options = options(&kind, query)?;
+    let pseudonymise = query.pseudonymise;
+    let mut options = options(&kind, query)?;
+    if pseudonymise {
+        let key = state.pseudonyms.clone();
+        options.pseudonyms =
+            Some(key.ok_or_else(|| Error::invalid("pseudonymise", "this server has no pseudonym key"))?);
+    }
     let reader = SyncIoBridge::new(StreamReader::new(body.into_data_stream().map_err(std::io::Error::other)));
     let mut rejects = First::default();
     let report =
