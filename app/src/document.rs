@@ -26,6 +26,13 @@ impl Reader {
         Self { viewer: Viewer { actor: Some(actor), lang, theme }, path: path.to_owned() }
     }
 
+    /// Somebody who has not signed in: whoever has the link of an invitation.
+    #[must_use]
+    pub fn stranger(lang: Lang, theme: Option<&str>, path: &str) -> Self {
+        let theme = theme.map_or(Theme::System, Theme::parse);
+        Self { viewer: Viewer { actor: None, lang, theme }, path: path.to_owned() }
+    }
+
     pub(crate) fn words(&self) -> impl Fn(Text) -> &'static str + Copy + Send + Sync + 'static {
         let lang = self.viewer.lang;
         move |text| text.get(lang)
@@ -103,7 +110,12 @@ mod tests {
 
     #[test]
     fn what_models_and_logs_say_is_never_markup() {
-        let actor = Actor { account: AccountId(uuid::Uuid::nil()), email: "<b>@x".into(), role: Role::Lead };
+        let actor = Actor {
+            account: AccountId(uuid::Uuid::nil()),
+            email: "<b>@x".into(),
+            role: Role::Lead,
+            scopes: None,
+        };
         let reader = Reader::new(actor, Lang::En, Some("dark"), "/audit");
         let filter =
             AuditFilter { task: Some("\"><script>alert(1)</script>".into()), ..AuditFilter::default() };

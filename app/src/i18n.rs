@@ -1,6 +1,8 @@
 //! The words of the pages, English and Simplified Chinese side by side, a table an area.
 
 #[cfg(feature = "ssr")]
+pub(crate) mod account;
+#[cfg(feature = "ssr")]
 pub(crate) mod annotators;
 #[cfg(feature = "ssr")]
 pub(crate) mod audit;

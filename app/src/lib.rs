@@ -8,6 +8,8 @@
 #![expect(unreachable_pub, reason = "the component macro makes its functions pub wherever they are")]
 
 #[cfg(feature = "ssr")]
+pub mod account;
+#[cfg(feature = "ssr")]
 pub mod audit;
 #[cfg(feature = "ssr")]
 pub mod document;
@@ -29,6 +31,8 @@ mod shell;
 mod ui;
 
 pub use routes::App;
+#[cfg(feature = "ssr")]
+pub use rpc::ClientAddress;
 #[cfg(feature = "ssr")]
 pub use shell::shell;
 

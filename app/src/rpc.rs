@@ -6,6 +6,11 @@ pub(crate) mod review;
 pub(crate) mod samples;
 pub(crate) mod work;
 
+/// The network address that asks, in the extensions of every request.
+#[cfg(feature = "ssr")]
+#[derive(Debug, Clone, Copy)]
+pub struct ClientAddress(pub Option<std::net::IpAddr>);
+
 /// The use cases and the signed-in actor of this request.
 #[cfg(feature = "ssr")]
 fn context() -> Result<(concord_domain::Actor, concord_domain::api::UseCases), crate::error::ApiError> {

@@ -56,7 +56,7 @@ pub(crate) struct Viewer {
 impl Viewer {
     /// Whether to show what needs this capability.
     pub(crate) fn can(&self, capability: Capability) -> bool {
-        self.actor.as_ref().is_some_and(|actor| actor.role.can(capability))
+        self.actor.as_ref().is_some_and(|actor| actor.can(capability))
     }
 }
 

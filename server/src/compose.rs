@@ -166,7 +166,12 @@ async fn is_current(conn: &mut PgConnection) -> Result<bool> {
 /// Who acts when a command does: an account of its own, so that the log says so.
 #[must_use]
 pub fn operator() -> Actor {
-    Actor { account: AccountId(uuid::Uuid::nil()), email: "operator@localhost".into(), role: Role::Admin }
+    Actor {
+        account: AccountId(uuid::Uuid::nil()),
+        email: "operator@localhost".into(),
+        role: Role::Admin,
+        scopes: None,
+    }
 }
 
 fn open_models(config: &Config, metrics: &Arc<Metrics>) -> Result<Models> {

@@ -105,6 +105,8 @@ pub struct Config {
     pub log: String,
     /// How log lines look.
     pub log_format: LogFormat,
+    /// A proxy stands in front and says who asks.
+    pub behind_proxy: bool,
     /// Webhooks may call private and loopback addresses.
     pub webhook_private: bool,
     /// Salt of the audit and train halves; `None`: a random one with the first import.
@@ -176,6 +178,7 @@ impl Config {
             workers: parsed(&settings, "workers", "must be a whole number from 0")?,
             log: text(&settings, "log")?,
             log_format,
+            behind_proxy: parsed(&settings, "behind_proxy", "must be true or false")?,
             webhook_private: parsed(&settings, "webhook_private", "must be true or false")?,
             split_salt: optional(&settings, "split_salt"),
             pseudonyms: optional(&settings, "pseudonym_key")

@@ -5,6 +5,7 @@
 //! not on the list in [`access`] needs an actor.
 
 mod access;
+mod account;
 mod annotators;
 mod audit;
 mod cases;
@@ -39,6 +40,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, Predicate};
 use tower_http::csrf::CsrfLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
@@ -55,6 +57,8 @@ pub struct HttpState {
     pub use_cases: UseCases,
     /// The database: for readiness and imports.
     pub pool: PgPool,
+    /// A proxy of ours stands in front and says who asks.
+    pub behind_proxy: bool,
     /// Where the browser's half lies.
     pub leptos_options: LeptosOptions,
     /// What is measured.
@@ -79,6 +83,7 @@ pub fn router(state: HttpState) -> Router {
         .merge(cases::routes())
         .merge(escalations::routes())
         .merge(rubrics::routes())
+        .merge(account::routes())
         .nest("/api/v1", api)
         .route("/api/v1/openapi.json", v1::openapi::serve(document))
         .route("/healthz", get(health::alive))
@@ -92,8 +97,8 @@ pub fn router(state: HttpState) -> Router {
         .layer(CsrfLayer::new().with_rejection_response(problem::cross_site))
         .layer(map_response(problem::dress))
         .layer(CatchPanicLayer::custom(problem::panicked))
-        .layer(CompressionLayer::new())
-        .layer(map_response(headers::secure))
+        .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(headers::compressible)))
+        .layer(from_fn(headers::secure))
         .layer(from_fn_with_state(state.clone(), observe::request))
         .with_state(state)
 }

@@ -1,6 +1,6 @@
 //! `concord`: reads the command line and the settings, runs one command, says how it ended.
 
-use concord_server::{cli, commands, telemetry};
+use concord_server::{cli, commands, telemetry, terminal};
 use std::process::ExitCode;
 
 /// The command line or a setting is wrong.
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
         Ok(outcome) => outcome.into(),
         Err(error) => {
             // The whole chain on one line; a backtrace would tell the person nothing.
-            eprintln!("concord: {error:#}");
+            eprintln!("concord: {}", terminal::plain(&format!("{error:#}")));
             ExitCode::from(FAILED)
         }
     }

@@ -11,14 +11,40 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// Signing in and out, accounts and tokens.
 #[async_trait]
 pub trait Accounts: Send + Sync {
-    /// Checks the password and opens a session; gives the secret for the cookie.
-    async fn sign_in(&self, email: &str, password: &str) -> Result<(Actor, String)>;
+    /// Checks the password and opens a session; gives the secret for the cookie. `from`: the network address that
+    /// asks, whose failures are counted.
+    async fn sign_in(
+        &self,
+        email: &str,
+        password: &str,
+        from: Option<std::net::IpAddr>,
+    ) -> Result<(Actor, String)>;
     /// Ends the session.
     async fn sign_out(&self, session_secret: &str) -> Result<()>;
     /// Who this session is; `None` when it has ended.
     async fn by_session(&self, session_secret: &str) -> Result<Option<Actor>>;
-    /// Who this bearer token is.
+    /// Who this bearer token is, with its scopes.
     async fn by_token(&self, token: &str) -> Result<Option<Actor>>;
+    /// Ends every session of one's account; gives how many there were.
+    async fn sign_out_everywhere(&self, actor: &Actor) -> Result<u64>;
+    /// How many sessions of one's account there are.
+    async fn sessions(&self, actor: &Actor) -> Result<u64>;
+    /// One's own tokens that have not ended, newest first.
+    async fn tokens(&self, actor: &Actor) -> Result<Vec<Token>>;
+    /// Makes a token for one's own account; the answer alone holds its secret.
+    async fn make_token(&self, actor: &Actor, new: NewToken) -> Result<Token>;
+    /// Takes a token of one's own back, at once.
+    async fn revoke_token(&self, actor: &Actor, id: uuid::Uuid) -> Result<()>;
+    /// Invitations that wait, newest first (administrators).
+    async fn invitations(&self, actor: &Actor) -> Result<Vec<Invitation>>;
+    /// Invites somebody; the answer alone holds the link.
+    async fn invite(&self, actor: &Actor, new: NewInvitation) -> Result<Invitation>;
+    /// Withdraws an invitation.
+    async fn withdraw_invitation(&self, actor: &Actor, id: uuid::Uuid) -> Result<()>;
+    /// The invitation of a link, for whoever has it.
+    async fn invited(&self, code: &str) -> Result<Invitation>;
+    /// Uses an invitation's link up: makes the account with this password and opens a session.
+    async fn join(&self, code: &str, password: String) -> Result<(Actor, String)>;
 }
 
 /// Blind-first review.

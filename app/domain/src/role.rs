@@ -54,6 +54,8 @@ impl std::str::FromStr for Role {
 
 /// Something a use case may require.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum Capability {
     /// Take assignments and label them.
     Review,
@@ -77,6 +79,50 @@ pub enum Capability {
     ManageAccounts,
 }
 
+impl Capability {
+    /// Every capability: what a token can be narrowed to.
+    pub const ALL: [Self; 10] = [
+        Self::Review,
+        Self::ReadOwn,
+        Self::ReadAll,
+        Self::ManageProgramme,
+        Self::Adjudicate,
+        Self::Certify,
+        Self::Import,
+        Self::Generate,
+        Self::Export,
+        Self::ManageAccounts,
+    ];
+
+    /// The word stored in the database, typed as a scope and shown in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Review => "review",
+            Self::ReadOwn => "read-own",
+            Self::ReadAll => "read-all",
+            Self::ManageProgramme => "manage-programme",
+            Self::Adjudicate => "adjudicate",
+            Self::Certify => "certify",
+            Self::Import => "import",
+            Self::Generate => "generate",
+            Self::Export => "export",
+            Self::ManageAccounts => "manage-accounts",
+        }
+    }
+}
+
+impl std::str::FromStr for Capability {
+    type Err = Error;
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let found = Self::ALL.into_iter().find(|capability| capability.as_str() == text);
+        found.ok_or_else(|| {
+            let known = Self::ALL.map(Self::as_str).join(", ");
+            Error::invalid("scopes", format!("one of {known}"))
+        })
+    }
+}
+
 /// Who asks: an account that has signed in or shown a token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -87,14 +133,54 @@ pub struct Actor {
     pub email: String,
     /// Its role.
     pub role: Role,
+    /// What a bearer token may be used for; `None` for a session or a command: all that the role may. A page is never
+    /// made for a token, so the browser is not told.
+    #[serde(skip)]
+    pub scopes: Option<Vec<Capability>>,
 }
 
 impl Actor {
+    /// Whether this actor may do that: the role has the capability, and the token, if it is one, its scope.
+    #[must_use]
+    pub fn can(&self, capability: Capability) -> bool {
+        self.role.can(capability) && self.scopes.as_ref().is_none_or(|scopes| scopes.contains(&capability))
+    }
+
     /// Refuses unless this actor has the capability: the first line of every use case.
     ///
     /// # Errors
     /// [`Error::Forbidden`].
     pub fn require(&self, capability: Capability) -> Result<(), Error> {
-        if self.role.can(capability) { Ok(()) } else { Err(Error::Forbidden) }
+        if self.can(capability) { Ok(()) } else { Err(Error::Forbidden) }
+    }
+
+    /// Refuses a bearer token: it can neither make tokens that outlive it nor let people in.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`].
+    pub fn require_person(&self) -> Result<(), Error> {
+        if self.scopes.is_none() { Ok(()) } else { Err(Error::Forbidden) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_narrows_its_role_and_never_widens_it() {
+        for role in Role::ALL {
+            for scope in Capability::ALL {
+                assert_eq!(scope.as_str().parse(), Ok(scope));
+                let account = AccountId(uuid::Uuid::nil());
+                let actor = Actor { account, email: String::new(), role, scopes: Some(vec![scope]) };
+                for capability in Capability::ALL {
+                    let may = actor.require(capability).is_ok();
+                    assert_eq!(may, role.can(capability) && capability == scope);
+                }
+                assert_eq!(actor.require_person(), Err(Error::Forbidden));
+            }
+        }
+        assert!("everything".parse::<Capability>().is_err());
     }
 }

@@ -10,7 +10,14 @@ pub(crate) async fn sign_in(
     #[server(default)] next: String,
 ) -> Result<(), ApiError> {
     let cases = expect_context::<concord_domain::api::UseCases>();
-    let (_, secret) = cases.accounts.sign_in(&email, &password).await.map_err(crate::error::fail)?;
+    let from = use_context::<axum::http::request::Parts>()
+        .and_then(|parts| parts.extensions.get::<crate::rpc::ClientAddress>().copied())
+        .and_then(|address| address.0);
+    let (_, secret) = cases.accounts.sign_in(&email, &password, from).await.map_err(crate::error::fail)?;
+    // A session that was there ends: signing in changes the secret.
+    if let Some(old) = crate::session::cookie("concord_session") {
+        cases.accounts.sign_out(&old).await.map_err(crate::error::fail)?;
+    }
     cookies::set("concord_session", &secret, 14 * 24 * 3600, true);
     leptos_axum::redirect(own_page(&next).unwrap_or("/review"));
     Ok(())

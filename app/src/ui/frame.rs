@@ -123,6 +123,7 @@ fn AccountMenu(actor: Actor) -> impl IntoView {
             </summary>
             <div class="menu">
                 <p><b>{actor.email}</b><br/><span class="quiet">{role}</span></p>
+                <p><a href="/account" rel="external" data-testid="nav-account-page">{t(w::ACCOUNT)}</a></p>
                 <form method="post" action=SignOut::PATH>
                     <button data-testid="nav-sign-out">{t(w::SIGN_OUT)}</button>
                 </form>

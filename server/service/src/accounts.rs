@@ -4,6 +4,8 @@
 //! reach the database from a shell may add accounts, so those methods take no actor.
 
 mod email;
+mod invitations;
+mod own;
 mod passwords;
 mod secrets;
 mod throttle;
@@ -11,11 +13,14 @@ mod throttle;
 use crate::error::OrInternal;
 use async_trait::async_trait;
 use concord_domain::api::{self, Result};
-use concord_domain::{Account, AccountId, Actor, Error, Role};
-use concord_store::{accounts, events};
+use concord_domain::{
+    Account, AccountId, Actor, Capability, Error, Invitation, NewInvitation, NewToken, Role, Token,
+};
+use concord_store::{accounts, events, tokens};
 use passwords::Passwords;
 use serde_json::json;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
+use std::net::IpAddr;
 use throttle::Throttle;
 use uuid::Uuid;
 
@@ -63,19 +68,29 @@ impl AccountsService {
         Ok(account)
     }
 
-    /// Issues a bearer token with the rights of the account; this is the only time it can be read.
+    /// Ends every session of an account; gives how many there were. `by`: who asks, nobody where a command does.
     ///
     /// # Errors
     /// [`Error::Internal`].
-    pub async fn issue_token(&self, account: AccountId) -> Result<String> {
-        let token = secrets::bearer_token();
+    pub async fn end_sessions(&self, account: AccountId, by: Option<AccountId>) -> Result<u64> {
         let mut tx = self.pool.begin().await.or_internal()?;
-        accounts::insert_token(&mut tx, &secrets::hash(&token), account).await.or_internal()?;
-        events::append(&mut tx, None, "token_issued", &account.to_string(), &json!({}))
+        let ended = accounts::end_sessions(&mut tx, account).await.or_internal()?;
+        let detail = json!({ "sessions": ended });
+        events::append(&mut tx, by, "signed_out_everywhere", &account.to_string(), &detail)
             .await
             .or_internal()?;
         tx.commit().await.or_internal()?;
-        Ok(token)
+        Ok(ended)
+    }
+
+    /// Opens a session with a secret of its own: signing in never takes over one that was there.
+    async fn open_session(conn: &mut PgConnection, account: AccountId) -> Result<String> {
+        let secret = secrets::session();
+        let hash = secrets::hash(&secret);
+        accounts::open_session(conn, &hash, account, ABSOLUTE_SECONDS).await.or_internal()?;
+        let subject = account.to_string();
+        events::append(conn, Some(account), "signed_in", &subject, &json!({})).await.or_internal()?;
+        Ok(secret)
     }
 
     /// Sets a new password and ends every session of the account.
@@ -141,9 +156,9 @@ impl AccountsService {
 
 #[async_trait]
 impl api::Accounts for AccountsService {
-    async fn sign_in(&self, email: &str, password: &str) -> Result<(Actor, String)> {
+    async fn sign_in(&self, email: &str, password: &str, from: Option<IpAddr>) -> Result<(Actor, String)> {
         let email = email::normal(email);
-        self.throttle.attempt(&email)?;
+        self.throttle.attempt(&email, from)?;
         let found = {
             let mut conn = self.pool.acquire().await.or_internal()?;
             accounts::by_email(&mut conn, &email).await.or_internal()?
@@ -153,16 +168,11 @@ impl api::Accounts for AccountsService {
         let Some(account) = account.filter(|_| right) else {
             return Err(Error::WrongCredentials);
         };
-        self.throttle.succeeded(&email);
-        let secret = secrets::session();
+        self.throttle.succeeded(&email, from);
         let mut tx = self.pool.begin().await.or_internal()?;
-        accounts::open_session(&mut tx, &secrets::hash(&secret), account.id, ABSOLUTE_SECONDS)
-            .await
-            .or_internal()?;
-        let subject = account.id.to_string();
-        events::append(&mut tx, Some(account.id), "signed_in", &subject, &json!({})).await.or_internal()?;
+        let secret = Self::open_session(&mut tx, account.id).await?;
         tx.commit().await.or_internal()?;
-        Ok((actor(account), secret))
+        Ok((actor(account, None), secret))
     }
 
     async fn sign_out(&self, session_secret: &str) -> Result<()> {
@@ -180,7 +190,7 @@ impl api::Accounts for AccountsService {
         let mut conn = self.pool.acquire().await.or_internal()?;
         let hash = secrets::hash(session_secret);
         let account = accounts::by_session(&mut conn, &hash, IDLE_SECONDS).await.or_internal()?;
-        Ok(account.map(actor))
+        Ok(account.map(|account| actor(account, None)))
     }
 
     async fn by_token(&self, token: &str) -> Result<Option<Actor>> {
@@ -188,11 +198,68 @@ impl api::Accounts for AccountsService {
             return Ok(None);
         }
         let mut conn = self.pool.acquire().await.or_internal()?;
-        let account = accounts::by_token(&mut conn, &secrets::hash(token)).await.or_internal()?;
-        Ok(account.map(actor))
+        let found = tokens::find(&mut conn, &secrets::hash(token)).await.or_internal()?;
+        Ok(found.map(|(account, scopes)| {
+            // A token without scopes may do all that its role may, and is still a token.
+            let scopes = if scopes.is_empty() { Capability::ALL.to_vec() } else { scopes };
+            actor(account, Some(scopes))
+        }))
+    }
+
+    async fn sign_out_everywhere(&self, actor: &Actor) -> Result<u64> {
+        actor.require_person()?;
+        self.end_sessions(actor.account, Some(actor.account)).await
+    }
+
+    async fn sessions(&self, actor: &Actor) -> Result<u64> {
+        actor.require_person()?;
+        let mut conn = self.pool.acquire().await.or_internal()?;
+        let open = accounts::sessions(&mut conn, actor.account).await.or_internal()?;
+        Ok(u64::try_from(open).unwrap_or_default())
+    }
+
+    async fn tokens(&self, actor: &Actor) -> Result<Vec<Token>> {
+        actor.require_person()?;
+        self.tokens_of(actor.account).await
+    }
+
+    async fn make_token(&self, actor: &Actor, new: NewToken) -> Result<Token> {
+        let new = own::allowed(actor, new)?;
+        self.new_token(actor.account, Some(actor.account), new).await
+    }
+
+    async fn revoke_token(&self, actor: &Actor, id: Uuid) -> Result<()> {
+        actor.require_person()?;
+        self.take_token_back(id, Some(actor.account)).await
+    }
+
+    async fn invitations(&self, actor: &Actor) -> Result<Vec<Invitation>> {
+        actor.require_person()?;
+        actor.require(Capability::ManageAccounts)?;
+        self.waiting().await
+    }
+
+    async fn invite(&self, actor: &Actor, new: NewInvitation) -> Result<Invitation> {
+        actor.require_person()?;
+        actor.require(Capability::ManageAccounts)?;
+        self.new_invitation(Some(actor.account), new).await
+    }
+
+    async fn withdraw_invitation(&self, actor: &Actor, id: Uuid) -> Result<()> {
+        actor.require_person()?;
+        actor.require(Capability::ManageAccounts)?;
+        self.withdraw(actor.account, id).await
+    }
+
+    async fn invited(&self, code: &str) -> Result<Invitation> {
+        self.of_link(code).await
+    }
+
+    async fn join(&self, code: &str, password: String) -> Result<(Actor, String)> {
+        self.accept(code, password).await
     }
 }
 
-fn actor(account: Account) -> Actor {
-    Actor { account: account.id, email: account.email, role: account.role }
+fn actor(account: Account, scopes: Option<Vec<Capability>>) -> Actor {
+    Actor { account: account.id, email: account.email, role: account.role, scopes }
 }

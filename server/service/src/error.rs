@@ -2,7 +2,7 @@
 
 use concord_domain::Error;
 use concord_domain::ports::ModelError;
-use concord_store::StoreError;
+use concord_store::{StoreError, Trouble};
 
 /// Turns the errors of parts into the one error of use cases.
 pub(crate) trait OrInternal<T> {
@@ -12,19 +12,39 @@ pub(crate) trait OrInternal<T> {
 
 impl<T> OrInternal<T> for Result<T, StoreError> {
     fn or_internal(self) -> Result<T, Error> {
-        self.map_err(|error| internal(&error))
+        self.map_err(|error| of_database(error.trouble(), &error))
     }
 }
 
 impl<T> OrInternal<T> for Result<T, sqlx::Error> {
     fn or_internal(self) -> Result<T, Error> {
-        self.map_err(|error| internal(&error))
+        self.map_err(|error| of_database(concord_store::trouble(&error), &error))
     }
 }
 
 impl<T> OrInternal<T> for Result<T, concord_pipeline::PipelineError> {
     fn or_internal(self) -> Result<T, Error> {
         self.map_err(|error| internal(&error))
+    }
+}
+
+/// What the database's trouble means to who asked: what passes is said to pass, so that a program, and the page
+/// with what was entered, tries again.
+fn of_database(trouble: Option<Trouble>, error: &dyn std::error::Error) -> Error {
+    let away = |mend: &str| {
+        tracing::error!(%error, "the database failed a use case");
+        Error::Unavailable { what: "the database".to_owned(), mend: mend.to_owned() }
+    };
+    match trouble {
+        Some(Trouble::Text) => Error::invalid("text", "holds the character NUL, which cannot be stored"),
+        Some(Trouble::ReadOnly) => {
+            away("it takes no writes now; what you entered is kept, send it again in a while")
+        }
+        Some(Trouble::Full) => {
+            away("its disk is full; tell the operator, and send it again when there is room")
+        }
+        Some(Trouble::Away) => away("it does not answer now; send it again in a few seconds"),
+        None => internal(error),
     }
 }
 

@@ -32,7 +32,7 @@ impl api::Samples for SamplesService {
     async fn list(&self, actor: &Actor, filter: SampleFilter) -> Result<SamplePage> {
         actor.require(Capability::ReadOwn)?;
         check_filter(&filter)?;
-        let lead = actor.role.can(Capability::ReadAll);
+        let lead = actor.can(Capability::ReadAll);
         let mut tx = self.pool.begin().await.or_internal()?;
         let limit = PAGE as i64 + 1;
         let mut rows = samples::list(&mut tx, actor.account, lead, &filter, limit).await.or_internal()?;
@@ -64,7 +64,7 @@ impl api::Samples for SamplesService {
         let rubric =
             rubrics::version(&mut tx, &loaded.sample.task, &loaded.rubric_version).await.or_internal()?;
         let mine = review::own_answers(&mut tx, actor.account, id).await.or_internal()?;
-        let lead = actor.role.can(Capability::ReadAll);
+        let lead = actor.can(Capability::ReadAll);
         let may_see = lead || review::has_seen(&mut tx, actor.account, id).await.or_internal()?;
         let mut detail = SampleDetail {
             sample: loaded.sample,

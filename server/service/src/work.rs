@@ -53,11 +53,8 @@ impl api::Work for WorkService {
         actor.require(Capability::ReadOwn)?;
         let mut conn = self.pool.acquire().await.or_internal()?;
         let mine = review::progress(&mut conn, actor.account).await.or_internal()?;
-        let lead = if actor.role.can(Capability::ReadAll) {
-            Some(self.lead_overview(&mut conn).await?)
-        } else {
-            None
-        };
+        let lead =
+            if actor.can(Capability::ReadAll) { Some(self.lead_overview(&mut conn).await?) } else { None };
         Ok(Overview { mine, lead })
     }
 

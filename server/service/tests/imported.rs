@@ -66,6 +66,7 @@ async fn files_may_come_in_any_order_and_twice(pool: PgPool) {
         account: concord_domain::AccountId(uuid::Uuid::nil()),
         email: "x@y".into(),
         role: concord_domain::Role::Lead,
+        scopes: None,
     };
     let report = concord_domain::api::Audit::report(&card, &lead, concord_domain::AuditFilter::default())
         .await

@@ -3,12 +3,14 @@
 
 use super::{Outcome, Run};
 use crate::compose;
+use crate::terminal::plain;
 use anyhow::{Context, Result, bail};
 use clap::{Args as ClapArgs, Subcommand};
-use concord_domain::{Account, Role};
+use concord_domain::{Account, Capability, NewInvitation, NewToken, Role, Token};
 use concord_service::accounts::AccountsService;
 use serde_json::json;
 use std::io::Read;
+use uuid::Uuid;
 
 /// Accounts of the people who sign in and the programs that use the API.
 #[derive(Debug, ClapArgs)]
@@ -29,12 +31,44 @@ enum Action {
         /// Print a bearer token; no password is made unless one is given.
         #[arg(long)]
         token: bool,
+        /// What the token may be used for, e.g. --scope import; more than once for more. All that the role may if not given.
+        #[arg(long = "scope", requires = "token", value_name = "SCOPE")]
+        scopes: Vec<Capability>,
+        /// After how many days the token ends.
+        #[arg(long, requires = "token", default_value_t = 365)]
+        days: u32,
+        /// What the token is for.
+        #[arg(long, requires = "token", default_value = "command")]
+        name: String,
         /// Read the password from standard input instead of making one.
         #[arg(long)]
         password_stdin: bool,
     },
     /// List every account.
     List,
+    /// Print a link by which a new person chooses a password and joins; it works once, for seven days.
+    Invite {
+        /// E-mail address.
+        email: String,
+        /// annotator, lead or admin.
+        #[arg(long)]
+        role: Role,
+    },
+    /// List an account's tokens; their secrets are not kept.
+    Tokens {
+        /// E-mail address.
+        email: String,
+    },
+    /// Take a token back, by its id.
+    Revoke {
+        /// The id, as `tokens` lists it.
+        token: Uuid,
+    },
+    /// End every session of an account.
+    SignOut {
+        /// E-mail address.
+        email: String,
+    },
     /// Set a new password, print it, and sign the account out everywhere.
     Password {
         /// E-mail address.
@@ -57,11 +91,33 @@ pub(super) async fn run(run: &Run, args: Args) -> Result<Outcome> {
 
 async fn act(service: &AccountsService, action: Action, json: bool) -> Result<()> {
     match action {
-        Action::Add { email, role, token, password_stdin } => {
+        Action::Add { email, role, token, scopes, days, name, password_stdin } => {
+            let token = token.then_some(NewToken { name, scopes, days: Some(days) });
             let wanted = Wanted { role, token, password_stdin };
             add(service, &email, wanted).await?.print(json);
         }
         Action::List => list(&service.list().await?, json),
+        Action::Invite { email, role } => {
+            let made = service.new_invitation(None, NewInvitation { email, role }).await?;
+            if json {
+                println!("{}", json!(made));
+            } else {
+                eprintln!("invited: {} ({}); put the server's address in front", made.email, role.as_str());
+                println!("{}", made.link.unwrap_or_default());
+            }
+        }
+        Action::Tokens { email } => {
+            let tokens = service.tokens_of(known(service, &email).await?.id).await?;
+            list_tokens(&tokens, json);
+        }
+        Action::Revoke { token } => {
+            service.take_token_back(token, None).await?;
+            eprintln!("taken back: {token}");
+        }
+        Action::SignOut { email } => {
+            let ended = service.end_sessions(known(service, &email).await?.id, None).await?;
+            eprintln!("{ended} sessions ended");
+        }
         Action::Password { email, password_stdin } => {
             let (password, shown) = choose_password(password_stdin)?;
             let account = service.set_password(&email, password).await?;
@@ -71,27 +127,31 @@ async fn act(service: &AccountsService, action: Action, json: bool) -> Result<()
     Ok(())
 }
 
+async fn known(service: &AccountsService, email: &str) -> Result<Account> {
+    service.find(email).await?.with_context(|| format!("no account has the address {}", plain(email)))
+}
+
 struct Wanted {
     role: Role,
-    token: bool,
+    token: Option<NewToken>,
     password_stdin: bool,
 }
 
 async fn add(service: &AccountsService, email: &str, wanted: Wanted) -> Result<Printed> {
     if let Some(account) = service.find(email).await? {
-        if !wanted.token || wanted.password_stdin {
+        let Some(token) = wanted.token.filter(|_| !wanted.password_stdin) else {
             bail!(
                 "{} is there already; `concord account password` sets a new password, --token prints another token",
                 account.email
             );
-        }
+        };
         if account.role != wanted.role {
             bail!("{} is there already, with the role {}", account.email, account.role.as_str());
         }
-        let token = service.issue_token(account.id).await?;
-        return Ok(Printed { account, password: None, token: Some(token), done: "token issued" });
+        let token = service.new_token(account.id, None, token).await?.secret;
+        return Ok(Printed { account, password: None, token, done: "token issued" });
     }
-    let (password, shown) = match (wanted.token, wanted.password_stdin) {
+    let (password, shown) = match (wanted.token.is_some(), wanted.password_stdin) {
         (true, false) => (None, None),
         (_, from_stdin) => {
             let (password, shown) = choose_password(from_stdin)?;
@@ -99,7 +159,10 @@ async fn add(service: &AccountsService, email: &str, wanted: Wanted) -> Result<P
         }
     };
     let account = service.add_account(email, wanted.role, password).await?;
-    let token = if wanted.token { Some(service.issue_token(account.id).await?) } else { None };
+    let token = match wanted.token {
+        Some(token) => service.new_token(account.id, None, token).await?.secret,
+        None => None,
+    };
     Ok(Printed { account, password: shown, token, done: "account added" })
 }
 
@@ -148,6 +211,19 @@ fn list(accounts: &[Account], json: bool) {
         return;
     }
     for account in accounts {
-        println!("{:<10} {}", account.role.as_str(), account.email);
+        println!("{:<10} {}", account.role.as_str(), plain(&account.email));
+    }
+}
+
+fn list_tokens(tokens: &[Token], json: bool) {
+    if json {
+        println!("{}", json!({ "tokens": tokens }));
+        return;
+    }
+    for token in tokens {
+        let scopes: Vec<&str> = token.scopes.iter().map(|scope| scope.as_str()).collect();
+        let scopes = if scopes.is_empty() { "all".to_owned() } else { scopes.join(",") };
+        let ends = token.expires_at.map_or_else(|| "never ends".to_owned(), |at| format!("ends {at:.0}"));
+        println!("{}  {}  {scopes}  {ends}", token.id, plain(&token.name));
     }
 }

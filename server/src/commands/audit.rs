@@ -2,6 +2,7 @@
 
 use super::{Outcome, Run};
 use crate::compose::{self, operator};
+use crate::terminal::plain;
 use anyhow::{Result, bail};
 use concord_domain::api::Audit;
 use concord_domain::{AuditFilter, Card, Estimate};
@@ -73,7 +74,8 @@ async fn replay(run: &Run, audit: &AuditService) -> Result<Outcome> {
         for it in &replays {
             let alarm = it.alarm_n.map_or_else(|| "no alarm".to_owned(), |n| format!("alarm at label {n}"));
             let verdict = if it.same { "as stored" } else { "NOT AS STORED" };
-            println!("{} · {} · {} · {}", it.task, it.criterion, it.judge, it.verdict);
+            let (task, criterion, judge) = (plain(&it.task), plain(&it.criterion), plain(&it.judge));
+            println!("{task} · {criterion} · {judge} · {}", it.verdict);
             println!("  n {}, e-SR {:.4}, {alarm}, {}: {verdict}", it.n, it.statistic, it.prefix_hash);
         }
     }
@@ -85,7 +87,8 @@ async fn replay(run: &Run, audit: &AuditService) -> Result<Outcome> {
 }
 
 fn print(card: &Card) {
-    println!("{} · {} · {} (rubric {})", card.task, card.criterion, card.judge, card.rubric);
+    let (task, criterion, judge) = (plain(&card.task), plain(&card.criterion), plain(&card.judge));
+    println!("{task} · {criterion} · {judge} (rubric {})", plain(&card.rubric));
     println!(
         "  n {} ({} pass, {} fail by people) in {} clusters; {} tied, {} without a verdict, {} unparsed",
         card.n,

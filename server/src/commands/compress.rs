@@ -2,6 +2,7 @@
 
 use super::{Outcome, Run};
 use crate::compose;
+use crate::terminal::plain;
 use anyhow::{Context, Result};
 use concord_pipeline::{compress, language};
 use concord_store::{behaviours, users};
@@ -42,7 +43,7 @@ pub(super) async fn run(run: &Run, args: Args) -> Result<Outcome> {
         } else {
             let lang =
                 args.lang.as_deref().unwrap_or_else(|| language::of(&compress::render(&history, "en")));
-            println!("{}", compress::render(&history, lang));
+            println!("{}", plain(&compress::render(&history, lang)));
             eprintln!(
                 "{} behaviours, {} reliable; {} lines, {} more ({} behaviours) did not fit the budget",
                 history.behaviours,

@@ -2,6 +2,7 @@
 
 use super::{Outcome, Run};
 use crate::compose::{self, Concord};
+use crate::terminal::plain;
 use anyhow::{Result, bail};
 use concord_domain::{Generation, GenerationRequest};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -88,10 +89,10 @@ fn report(json: bool, generation: &Generation) {
         return;
     }
     let samples: Vec<String> = generation.samples.iter().map(|(task, n)| format!("{n} {task}s")).collect();
-    println!("generation {} by {}", generation.id, generation.model);
+    println!("generation {} by {}", generation.id, plain(&generation.model));
     println!("users {}/{}, failed {}", generation.users_done, generation.users, generation.failed);
     println!("{}; {} judged", samples.join(", "), generation.judged);
     if let Some(error) = &generation.error {
-        println!("last error: {error}");
+        println!("last error: {}", plain(error));
     }
 }

@@ -2,6 +2,7 @@
 //! file beside.
 
 use super::{Outcome, Run};
+use crate::terminal::plain;
 use crate::{cluster, compose, compose::operator};
 use anyhow::{Result, bail};
 use concord_domain::BehaviourKind;
@@ -131,11 +132,14 @@ fn explain(report: &ImportReport, rejects: Option<&Path>) {
         eprintln!("times were read as {}", unit.words());
     }
     for note in &report.notes {
-        eprintln!("{note}");
+        eprintln!("{}", plain(note));
     }
     if report.unknown_items > 0 {
-        let first: Vec<String> =
-            report.unknown_first.iter().map(|(line, item)| format!("{item} (line {line})")).collect();
+        let first: Vec<String> = report
+            .unknown_first
+            .iter()
+            .map(|(line, item)| format!("{} (line {line})", plain(item)))
+            .collect();
         eprintln!(
             "{} behaviours name items that the catalogue does not have, the first {}; \
              such items are never shown to a model until `concord import items` brings their titles",
@@ -147,7 +151,10 @@ fn explain(report: &ImportReport, rejects: Option<&Path>) {
         eprintln!("rejects are in {}", path.display());
     }
     if let Some(why) = &report.failed {
-        eprintln!("stopped: {why}; what is counted is in, and the same command again doubles nothing");
+        eprintln!(
+            "stopped: {}; what is counted is in, and the same command again doubles nothing",
+            plain(why)
+        );
     }
     if report.interrupted {
         eprintln!("stopped: what is counted is in; run the same command again: nothing is doubled");

@@ -53,6 +53,7 @@ pub(super) async fn run(run: &Run, args: Args) -> Result<Outcome> {
         let state = HttpState {
             use_cases: concord.use_cases.clone(),
             pool: concord.pool.clone(),
+            behind_proxy: run.config.behind_proxy,
             leptos_options: http::leptos_options(&run.config, addr),
             metrics: concord.metrics.clone(),
             metrics_token: run.config.metrics_token.clone(),

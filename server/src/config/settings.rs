@@ -36,7 +36,7 @@ const fn secret(name: &'static str, env: &'static str, doc: &'static str) -> Set
 }
 
 /// Every setting.
-pub static SETTINGS: [Setting; 24] = [
+pub static SETTINGS: [Setting; 25] = [
     open("addr", "CONCORD_ADDR", "Address and port to listen on", || some("127.0.0.1:3000")),
     open("data", "CONCORD_DATA", "Folder of the private database and the exports", || some("concord-data")),
     secret(
@@ -82,6 +82,12 @@ pub static SETTINGS: [Setting; 24] = [
         some("info")
     }),
     open("log_format", "CONCORD_LOG_FORMAT", "Log format on stderr: text or json", || some("text")),
+    open(
+        "behind_proxy",
+        "CONCORD_BEHIND_PROXY",
+        "A proxy stands in front and appends to X-Forwarded-For who asks: true or false",
+        || some("false"),
+    ),
     open(
         "webhook_private",
         "CONCORD_WEBHOOK_PRIVATE",

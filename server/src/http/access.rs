@@ -2,16 +2,18 @@
 
 use super::HttpState;
 use super::problem::Problem;
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{ACCEPT, AUTHORIZATION, COOKIE};
 use axum::http::{HeaderMap, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
+use concord_app::ClientAddress;
 use concord_domain::api::Result;
 use concord_domain::{Actor, Error};
+use std::net::{IpAddr, SocketAddr};
 
 /// The cookie with the session's secret.
-const SESSION_COOKIE: &str = "concord_session";
+pub(super) const SESSION_COOKIE: &str = "concord_session";
 
 /// Answered to anyone. Everything else, routes that do not exist included, needs an actor.
 fn is_open(path: &str) -> bool {
@@ -22,6 +24,7 @@ fn is_open(path: &str) -> bool {
                 | "/rpc/sign_in"
                 | "/rpc/set_lang"
                 | "/rpc/set_theme"
+                | "/invitation"
                 | "/favicon.svg"
                 | "/favicon.ico"
                 | "/healthz"
@@ -35,6 +38,8 @@ fn is_open(path: &str) -> bool {
 /// Puts the actor into the request's extensions, or refuses: pages go to the sign-in page, programs get 401.
 pub(super) async fn admit(State(state): State<HttpState>, mut request: Request, next: Next) -> Response {
     let open = is_open(request.uri().path());
+    let address = client_address(&request, state.behind_proxy);
+    request.extensions_mut().insert(ClientAddress(address));
     match identify(&state, request.headers()).await {
         Ok(Some(actor)) => {
             request.extensions_mut().insert(actor);
@@ -46,6 +51,17 @@ pub(super) async fn admit(State(state): State<HttpState>, mut request: Request, 
         Err(error) => return Problem::from(error).into_response(),
     }
     next.run(request).await
+}
+
+/// The address that asks. Behind a proxy it is what the proxy itself has appended; without one nobody is believed.
+fn client_address(request: &Request, behind_proxy: bool) -> Option<IpAddr> {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
+    if !behind_proxy {
+        return peer;
+    }
+    let forwarded = request.headers().get_all("x-forwarded-for").iter().next_back();
+    let last = forwarded.and_then(|value| value.to_str().ok()).and_then(|list| list.rsplit(',').next());
+    last.and_then(|address| address.trim().parse().ok()).or(peer)
 }
 
 /// The session's actor, else the bearer token's.
@@ -116,6 +132,19 @@ mod tests {
     #[test]
     fn the_way_back_keeps_its_query() {
         assert_eq!(encoded("/samples?task=tag&text=a b"), "/samples%3Ftask%3Dtag%26text%3Da%20b");
+    }
+
+    #[test]
+    fn only_behind_a_proxy_is_its_word_taken_and_only_the_last() {
+        let mut request = Request::builder()
+            .header("x-forwarded-for", "198.51.100.7, 203.0.113.9")
+            .body(axum::body::Body::empty())
+            .expect("request");
+        request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([192, 0, 2, 1], 9))));
+        assert_eq!(client_address(&request, false), "192.0.2.1".parse().ok());
+        assert_eq!(client_address(&request, true), "203.0.113.9".parse().ok());
+        request.headers_mut().insert("x-forwarded-for", "nonsense".parse().expect("header"));
+        assert_eq!(client_address(&request, true), "192.0.2.1".parse().ok());
     }
 
     #[test]

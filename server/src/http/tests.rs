@@ -1,7 +1,11 @@
 //! The router against a real database and the real services; only generation has no models here.
 
 mod cases;
+mod expected;
+mod hostile;
 mod rubrics;
+mod surface;
+mod walk;
 
 use super::{HttpState, router, v1};
 use async_trait::async_trait;
@@ -16,7 +20,8 @@ use concord_domain::ports::{
     Scored,
 };
 use concord_domain::{
-    Actor, Capability, Error, Generation, GenerationId, GenerationRequest, Job, JobId, Overview, Role,
+    Actor, Capability, Error, Generation, GenerationId, GenerationRequest, Job, JobId, NewToken, Overview,
+    Role,
 };
 use concord_service::accounts::AccountsService;
 use concord_service::adjudications::AdjudicationsService;
@@ -118,6 +123,10 @@ struct App {
 
 impl App {
     fn new(pool: PgPool) -> Self {
+        Self::with(pool, Arc::new(NoModels))
+    }
+
+    fn with(pool: PgPool, work: Arc<dyn Work>) -> Self {
         let accounts = Arc::new(AccountsService::new(pool.clone()));
         let use_cases = UseCases {
             accounts: accounts.clone(),
@@ -125,7 +134,7 @@ impl App {
             review: Arc::new(ReviewService::new(pool.clone())),
             programmes: Arc::new(ProgrammesService::new(pool.clone())),
             samples: Arc::new(SamplesService::new(pool.clone())),
-            work: Arc::new(NoModels),
+            work,
             audit: Arc::new(AuditService::new(pool.clone())),
             webhooks: Arc::new(WebhooksService::new(pool.clone(), Reach::Public)),
             judges: Arc::new(JudgesService::new(pool.clone(), no_models())),
@@ -137,6 +146,7 @@ impl App {
         let state = HttpState {
             use_cases,
             pool,
+            behind_proxy: false,
             leptos_options,
             metrics: Arc::default(),
             metrics_token: None,
@@ -149,7 +159,8 @@ impl App {
     async fn token(&self, role: Role) -> String {
         let email = format!("{}@example.org", role.as_str());
         let account = self.accounts.add_account(&email, role, None).await.expect("account");
-        self.accounts.issue_token(account.id).await.expect("token")
+        let new = NewToken { name: role.as_str().to_owned(), ..NewToken::default() };
+        self.accounts.new_token(account.id, None, new).await.expect("token").secret.expect("its secret")
     }
 
     async fn send(&self, request: Builder, body: impl Into<Body>) -> Answer {

@@ -1,6 +1,7 @@
 //! The REST API: what pages do, for programs. Each handler reads the request, calls one use case and
 //! answers. Its address stands in the handler's annotation, from which route and document are both made.
 
+mod account;
 mod adjudications;
 mod assignments;
 mod audit;
@@ -43,6 +44,9 @@ pub(super) fn routes() -> (Router<HttpState>, OpenApi) {
         .routes(routes!(samples::get))
         .routes(routes!(programme::rubric))
         .routes(routes!(me::overview))
+        .routes(routes!(account::tokens, account::make_token))
+        .routes(routes!(account::revoke_token))
+        .routes(routes!(account::sign_out_everywhere))
         // For leads and administrators.
         .routes(routes!(programme::get, programme::set))
         .routes(routes!(programme::versions))
@@ -94,6 +98,9 @@ pub(super) fn routes() -> (Router<HttpState>, OpenApi) {
         .routes(routes!(exports::preview))
         .routes(routes!(erasures::request, erasures::list))
         .routes(routes!(exports::file))
+        // For administrators.
+        .routes(routes!(account::invitations, account::invite))
+        .routes(routes!(account::withdraw))
         .split_for_parts();
     document.merge(import_parts().1);
     (router.fallback(async || StatusCode::NOT_FOUND), openapi::finish(document))

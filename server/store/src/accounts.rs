@@ -1,4 +1,4 @@
-//! Accounts, sessions and tokens. Secrets come here hashed; nothing here can turn them back.
+//! Accounts and sessions. Secrets come here hashed; nothing here can turn them back.
 //!
 //! The operator, with the nil id, who acts when a command does, is nobody's account: it is neither listed nor
 //! found, so it can get no password and no token.
@@ -112,7 +112,8 @@ pub async fn by_session(
     idle_seconds: i64,
 ) -> Result<Option<Account>> {
     let row = sqlx::query(
-        "select id, email, role, seen_at < now() - interval '1 minute' as stale
+        "select id, email, role,
+                seen_at < now() - interval '1 minute' and current_setting('transaction_read_only') = 'off' as stale
          from sessions join accounts on accounts.id = sessions.account_id
          where secret_hash = $1 and expires_at > now() and seen_at > now() - $2 * interval '1 second'",
     )
@@ -142,44 +143,28 @@ pub async fn end_session(conn: &mut PgConnection, secret_hash: &[u8]) -> Result<
     Ok(id.map(AccountId))
 }
 
-/// Ends every session of an account.
+/// Ends every session of an account; gives how many there were.
 ///
 /// # Errors
 /// The database's.
-pub async fn end_sessions(conn: &mut PgConnection, id: AccountId) -> Result<()> {
-    sqlx::query("delete from sessions where account_id = $1").bind(id.0).execute(conn).await?;
-    Ok(())
+pub async fn end_sessions(conn: &mut PgConnection, id: AccountId) -> Result<u64> {
+    let done = sqlx::query("delete from sessions where account_id = $1").bind(id.0).execute(conn).await?;
+    Ok(done.rows_affected())
 }
 
-/// Stores a bearer token.
+/// How many sessions of an account have not ended by age.
 ///
 /// # Errors
 /// The database's.
-pub async fn insert_token(conn: &mut PgConnection, secret_hash: &[u8], id: AccountId) -> Result<()> {
-    sqlx::query("insert into tokens (secret_hash, account_id) values ($1, $2)")
-        .bind(secret_hash)
+pub async fn sessions(conn: &mut PgConnection, id: AccountId) -> Result<i64> {
+    let n = sqlx::query_scalar("select count(*) from sessions where account_id = $1 and expires_at > now()")
         .bind(id.0)
-        .execute(conn)
+        .fetch_one(conn)
         .await?;
-    Ok(())
+    Ok(n)
 }
 
-/// Who a bearer token is, if it has not ended.
-///
-/// # Errors
-/// The database's.
-pub async fn by_token(conn: &mut PgConnection, secret_hash: &[u8]) -> Result<Option<Account>> {
-    let row = sqlx::query(
-        "select id, email, role from tokens join accounts on accounts.id = tokens.account_id
-         where secret_hash = $1 and (expires_at is null or expires_at > now())",
-    )
-    .bind(secret_hash)
-    .fetch_optional(conn)
-    .await?;
-    row.as_ref().map(account).transpose()
-}
-
-fn account(row: &PgRow) -> Result<Account> {
+pub(crate) fn account(row: &PgRow) -> Result<Account> {
     let role: String = row.try_get("role")?;
     Ok(Account {
         id: AccountId(row.try_get("id")?),

@@ -20,6 +20,7 @@ pub mod exports;
 pub mod generations;
 pub mod health;
 pub mod imported;
+pub mod invitations;
 pub mod items;
 pub mod jobs;
 pub mod judges;
@@ -34,13 +35,14 @@ pub mod rubrics;
 pub mod samples;
 pub mod senior;
 pub mod settings;
+pub mod tokens;
 pub mod users;
 pub mod verdicts;
 pub mod webhooks;
 
 mod error;
 
-pub use error::StoreError;
+pub use error::{StoreError, Trouble, trouble};
 
 /// A result of the store.
 pub type Result<T> = std::result::Result<T, StoreError>;

@@ -1,7 +1,7 @@
 //! Accounts, sessions and tokens against a real database.
 
-use concord_domain::{Account, AccountId, Role};
-use concord_store::accounts;
+use concord_domain::{Account, AccountId, Capability, Role};
+use concord_store::{accounts, invitations, tokens};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
@@ -64,12 +64,40 @@ async fn a_session_ends_by_age_and_by_idleness(pool: PgPool) {
 }
 
 #[sqlx::test(migrations = "../../migrations")]
-async fn a_token_names_its_account_until_it_expires(pool: PgPool) {
+async fn a_token_names_its_account_until_it_expires_or_is_taken_back(pool: PgPool) {
     let mut conn = pool.acquire().await.expect("connection");
     let account = add(&mut conn, "a@example.org").await;
-    accounts::insert_token(&mut conn, b"token", account.id).await.expect("insert");
-    assert_eq!(accounts::by_token(&mut conn, b"token").await.expect("query"), Some(account));
-    assert!(accounts::by_token(&mut conn, b"other").await.expect("query").is_none());
+    let scopes = [Capability::Review];
+    let made = tokens::insert(&mut conn, b"token", account.id, "bot", &scopes, 1).await.expect("insert");
+    assert_eq!((made.name.as_str(), made.scopes.as_slice(), made.secret), ("bot", scopes.as_slice(), None));
+    let found = tokens::find(&mut conn, b"token").await.expect("query");
+    assert_eq!(found, Some((account.clone(), scopes.to_vec())));
+    assert!(tokens::list(&mut conn, account.id).await.expect("list")[0].used_at.is_some());
+    assert!(tokens::find(&mut conn, b"other").await.expect("query").is_none());
     sqlx::query("update tokens set expires_at = now()").execute(&mut *conn).await.expect("expire");
-    assert!(accounts::by_token(&mut conn, b"token").await.expect("query").is_none());
+    assert!(tokens::find(&mut conn, b"token").await.expect("query").is_none());
+    assert!(tokens::list(&mut conn, account.id).await.expect("list").is_empty());
+
+    let whole = tokens::insert(&mut conn, b"whole", account.id, "bot", &[], 1).await.expect("insert");
+    let other = AccountId(Uuid::now_v7());
+    assert_eq!(tokens::remove(&mut conn, whole.id, Some(other)).await.expect("query"), None);
+    assert!(tokens::find(&mut conn, b"whole").await.expect("query").is_some());
+    assert_eq!(tokens::remove(&mut conn, whole.id, None).await.expect("query"), Some(account.id));
+    assert!(tokens::find(&mut conn, b"whole").await.expect("query").is_none());
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn an_invitation_is_found_by_its_link_and_used_once(pool: PgPool) {
+    let mut conn = pool.acquire().await.expect("connection");
+    let put = invitations::put(&mut conn, b"first", "a@example.org", Role::Lead, 7).await.expect("put");
+    invitations::put(&mut conn, b"second", "a@example.org", Role::Annotator, 7).await.expect("put");
+    assert!(invitations::find(&mut conn, b"first").await.expect("query").is_none(), "the newer one counts");
+    assert!(!invitations::remove(&mut conn, put.id).await.expect("query"));
+    let found = invitations::find(&mut conn, b"second").await.expect("query").expect("an invitation");
+    assert_eq!(invitations::list(&mut conn).await.expect("list"), std::slice::from_ref(&found));
+    sqlx::query("update invitations set expires_at = now()").execute(&mut *conn).await.expect("expire");
+    assert!(invitations::take(&mut conn, b"second").await.expect("query").is_none(), "it has ended");
+    invitations::put(&mut conn, b"third", "a@example.org", Role::Annotator, 7).await.expect("put");
+    assert!(invitations::take(&mut conn, b"third").await.expect("query").is_some());
+    assert!(invitations::take(&mut conn, b"third").await.expect("query").is_none());
 }

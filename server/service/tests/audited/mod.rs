@@ -26,7 +26,12 @@ impl World {
     }
 
     pub(crate) async fn with(pool: PgPool, criteria: &[&str]) -> Self {
-        let lead = Actor { account: AccountId(Uuid::now_v7()), email: "lead@x".into(), role: Role::Lead };
+        let lead = Actor {
+            account: AccountId(Uuid::now_v7()),
+            email: "lead@x".into(),
+            role: Role::Lead,
+            scopes: None,
+        };
         sqlx::query("insert into accounts (id, email, role) values ($1, 'lead@x', 'lead')")
             .bind(lead.account.0)
             .execute(&pool)
@@ -307,7 +312,8 @@ impl World {
     }
 
     pub(crate) async fn account(&self, name: &str, role: Role) -> Actor {
-        let actor = Actor { account: AccountId(Uuid::now_v7()), email: format!("{name}@x"), role };
+        let actor =
+            Actor { account: AccountId(Uuid::now_v7()), email: format!("{name}@x"), role, scopes: None };
         sqlx::query("insert into accounts (id, email, role) values ($1, $2, $3)")
             .bind(actor.account.0)
             .bind(&actor.email)

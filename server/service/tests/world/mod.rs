@@ -130,7 +130,7 @@ impl World {
             .execute(&self.pool)
             .await
             .unwrap();
-        Actor { account: AccountId(id), email, role }
+        Actor { account: AccountId(id), email, role, scopes: None }
     }
 
     pub(crate) async fn count(&self, table: &str) -> i64 {
