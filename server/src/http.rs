@@ -28,7 +28,7 @@ mod tests;
 use crate::config::{Config, Secret};
 use crate::metrics::Metrics;
 use axum::Router;
-use axum::middleware::{from_fn_with_state, map_response};
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::get;
 use concord_domain::api::UseCases;
 use concord_service::intake::PseudonymKey;

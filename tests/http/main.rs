@@ -3,6 +3,7 @@
 mod architecture;
 mod backup;
 mod blind;
+mod breaks;
 mod faults;
 mod operation;
 mod supply_chain;

@@ -185,6 +185,21 @@ impl TestServer {
         .expect("samples");
     }
 
+    /// Starts another process on the same database and data folder, e.g. `["work"]`, with further variables.
+    ///
+    /// # Panics
+    /// When the program cannot be started.
+    #[must_use]
+    pub fn spawn(&self, args: &[&str], settings: &[(&str, &str)]) -> Child {
+        let mut command = self.concord(args);
+        command
+            .envs(settings.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        command.spawn().expect("concord starts")
+    }
+
     /// Adds an account and gives its bearer token.
     ///
     /// # Panics

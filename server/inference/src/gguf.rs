@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io::BufReader;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use candle_core::quantized::gguf_file::{Content, Value};
@@ -36,9 +37,33 @@ pub(crate) struct Gguf {
 
 impl Gguf {
     pub(crate) fn open(path: &Path) -> Result<Self, LoadError> {
-        let mut reader = BufReader::with_capacity(1 << 20, File::open(path)?);
-        let content = Content::read(&mut reader)?;
-        Ok(Self { content, reader })
+        let file = File::open(path)?;
+        let length = file.metadata()?.len();
+        let mut reader = BufReader::with_capacity(1 << 20, file);
+        // candle checks counts and lengths against the file's; an alignment of 0 it divides by, and panics.
+        let content = catch_unwind(AssertUnwindSafe(|| Content::read(&mut reader)))
+            .map_err(|_| LoadError("the file's header cannot be read".to_owned()))??;
+        let opened = Self { content, reader };
+        opened.check_places(length)?;
+        Ok(opened)
+    }
+
+    /// Every tensor lies within the file: none points outside, and no product of dimensions overflows.
+    fn check_places(&self, length: u64) -> Result<(), LoadError> {
+        for (name, info) in &self.content.tensor_infos {
+            let elements = info.shape.dims().iter().try_fold(1_usize, |all, it| all.checked_mul(*it));
+            let end = elements
+                .map(|elements| elements.div_ceil(info.ggml_dtype.block_size()))
+                .and_then(|blocks| blocks.checked_mul(info.ggml_dtype.type_size()))
+                .and_then(|bytes| u64::try_from(bytes).ok())
+                .and_then(|bytes| {
+                    bytes.checked_add(info.offset)?.checked_add(self.content.tensor_data_offset)
+                });
+            if end.is_none_or(|end| end > length) {
+                return Err(LoadError(format!("tensor {name} does not lie within the file")));
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn value(&self, key: &str) -> Result<&Value, LoadError> {

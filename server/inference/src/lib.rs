@@ -12,6 +12,8 @@ mod embed;
 mod engine;
 mod gguf;
 mod grammar;
+#[cfg(test)]
+mod hostile_tests;
 mod model;
 mod openai;
 mod queue;

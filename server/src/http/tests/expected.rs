@@ -158,7 +158,9 @@ const API_OF_ANNOTATORS: [Line; 20] = [
     ("GET", "/api/v1/rubrics/{task}", "", "", May(&[ReadOwn])),
 ];
 
-const API_OF_LEADS: [Line; 58] = [
+const API_OF_LEADS: [Line; 60] = [
+    ("GET", "/api/v1/erasures", "", "", May(&[ManageAccounts])),
+    ("POST", "/api/v1/erasures", "", r#"{"user":"nobody"}"#, May(&[ManageAccounts])),
     ("GET", "/api/v1/annotators", "", "", May(&[ReadAll])),
     ("GET", "/api/v1/tasks/{task}/programme", "", "", May(&[ReadAll])),
     ("PUT", "/api/v1/tasks/{task}/programme", "", PROGRAMME, May(&[ManageProgramme])),

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# The long forms of tests that `make test` runs in short: every fuzz target with 10,000 inputs (CONCORD_SOAK_CASES to
+# change it), on a throw-away PostgreSQL on a socket. Reaches nothing outside this machine, and ends by itself.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+export CONCORD_SOAK_CASES="${CONCORD_SOAK_CASES:-10000}" RAYON_NUM_THREADS=1
+began=$SECONDS
+soak() {
+    echo "== $*"
+    tools/test-pg.sh cargo test --locked --quiet "$@" -- hostile --nocapture
+}
+soak -p concord-inference --lib
+soak -p concord-service --test hostile_input
+soak -p concord-server --lib
+echo "== soak: $CONCORD_SOAK_CASES inputs a target, $((SECONDS - began)) s"
