@@ -29,21 +29,10 @@ pub use overview::overview;
 pub use sampling::{SamplingPage, sampling};
 pub use webhooks::{WebhooksPage, webhooks};
 
-use crate::document::Reader;
+use crate::document::{Reader, encoded};
 use crate::i18n::{audit as w, count};
 use concord_domain::Estimate;
 use leptos::prelude::*;
-
-/// Percent-encodes a value of a query.
-fn encoded(value: &str) -> String {
-    value.bytes().fold(String::new(), |mut out, byte| {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(char::from(byte)),
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-        out
-    })
-}
 
 /// The address of a card's page, or of what stands beside it.
 fn address(page: &str, task: &str, criterion: &str, judge: &str) -> String {

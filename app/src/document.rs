@@ -80,6 +80,17 @@ impl Reader {
     }
 }
 
+/// Percent-encodes a value of a query.
+pub(crate) fn encoded(value: &str) -> String {
+    value.bytes().fold(String::new(), |mut out, byte| {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(char::from(byte)),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+        out
+    })
+}
+
 /// Text inside a title: put there as it is, because leptos would mark its end with a comment.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
@@ -96,7 +107,7 @@ pub fn error(reader: &Reader, error: &Error) -> String {
             <div class="page"><section class="trouble" role="alert">
                 <h1>{t(w::ERROR_TITLE)}</h1>
                 <p>{words}</p>
-                <p><a href="/audit">{t(crate::i18n::audit::TITLE)}</a></p>
+                <p><a href="/">{t(w::BACK_HOME)}</a></p>
             </section></div>
         }
         .into_any()

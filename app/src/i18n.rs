@@ -17,6 +17,8 @@ pub(crate) mod pages;
 pub(crate) mod review;
 #[cfg(feature = "ssr")]
 pub(crate) mod rubrics;
+#[cfg(feature = "ssr")]
+pub(crate) mod samples;
 
 use concord_domain::Lang;
 

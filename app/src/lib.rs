@@ -14,6 +14,8 @@ pub mod audit;
 #[cfg(feature = "ssr")]
 pub mod document;
 mod error;
+#[cfg(feature = "ssr")]
+pub mod exports;
 mod i18n;
 #[cfg(feature = "ssr")]
 pub mod judges;
@@ -25,6 +27,8 @@ mod routes;
 mod rpc;
 #[cfg(feature = "ssr")]
 pub mod rubrics;
+#[cfg(feature = "ssr")]
+pub mod samples;
 mod session;
 #[cfg(feature = "ssr")]
 mod shell;

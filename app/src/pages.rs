@@ -1,11 +1,8 @@
 //! One file a route: what it loads and how it is laid out.
 
-pub(crate) mod exports;
 pub(crate) mod generation;
 pub(crate) mod home;
 pub(crate) mod review;
-pub(crate) mod sample;
-pub(crate) mod samples;
 pub(crate) mod sign_in;
 
 use crate::session::use_viewer;

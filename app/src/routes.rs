@@ -1,9 +1,6 @@
-//! Every path of the site in one screen.
+//! The paths that the browser takes over; the rest of the site is documents, routed by the server.
 
-use crate::pages::{
-    exports::ExportsPage, home::HomePage, review::ReviewPage, sample::SamplePage, samples::SamplesPage,
-    sign_in::SignInPage,
-};
+use crate::pages::{home::HomePage, review::ReviewPage, sign_in::SignInPage};
 use crate::session::provide_viewer;
 use crate::ui::{frame::Header, notice::NotFound};
 use leptos::prelude::*;
@@ -12,7 +9,7 @@ use leptos_router::SsrMode;
 use leptos_router::components::{Route, Router, Routes};
 use leptos_router::path;
 
-/// The whole site. Pages render whole on the server (`SsrMode::Async`), so that they read before
+/// The hydrated pages. They render whole on the server (`SsrMode::Async`), so that they read before
 /// and without wasm.
 #[component]
 pub fn App() -> impl IntoView {
@@ -29,9 +26,6 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/") view=HomePage ssr=SsrMode::Async/>
                     <Route path=path!("/sign-in") view=SignInPage ssr=SsrMode::Async/>
                     <Route path=path!("/review") view=ReviewPage ssr=SsrMode::Async/>
-                    <Route path=path!("/samples") view=SamplesPage ssr=SsrMode::Async/>
-                    <Route path=path!("/samples/:id") view=SamplePage ssr=SsrMode::Async/>
-                    <Route path=path!("/exports") view=ExportsPage ssr=SsrMode::Async/>
                 </Routes>
             </main>
         </Router>

@@ -1,9 +1,7 @@
 //! Server functions, one file per use-case area: who asks, one call, one mapping of the error.
 
 pub(crate) mod account;
-pub(crate) mod exports;
 pub(crate) mod review;
-pub(crate) mod samples;
 pub(crate) mod work;
 
 /// The network address that asks, in the extensions of every request.

@@ -20,6 +20,7 @@ mod observe;
 mod pages;
 mod problem;
 mod rubrics;
+mod samples;
 mod v1;
 
 #[cfg(test)]
@@ -77,6 +78,7 @@ pub fn router(state: HttpState) -> Router {
     let bounded = Router::new()
         .merge(pages::routes(&state))
         .merge(audit::routes())
+        .merge(samples::routes())
         .merge(judges::routes())
         .merge(me::routes())
         .merge(annotators::routes())

@@ -94,12 +94,12 @@ impl Browser {
         self.client.goto(&format!("{}{path}", self.base)).await.expect("the page loads");
     }
 
-    /// Waits until the page can be worked with.
+    /// Waits until the page can be worked with: hydrated, or a document, which has no script to wait for.
     ///
     /// # Panics
     /// When it never hydrates.
     pub async fn hydrated(&self) {
-        self.wait_for("html[data-hydrated]").await;
+        self.wait_for("html[data-hydrated], html:not(:has(script))").await;
     }
 
     /// Waits for an element.

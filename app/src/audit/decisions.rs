@@ -1,7 +1,7 @@
 //! `/audit/decisions`: single decisions behind a cell, the surest verdicts first.
 
-use super::{encoded, tabs};
-use crate::document::Reader;
+use super::tabs;
+use crate::document::{Reader, encoded};
 use crate::i18n::{audit as w, common};
 use crate::ui::icon::Mark;
 use concord_domain::{DECISIONS_A_PAGE, Decision, DecisionFilter};

@@ -1,7 +1,7 @@
 //! `/audit/sampling`: how many of the judged samples people look at, and what a number of labels is best spent on.
 
-use super::{encoded, figure, natural, tabs};
-use crate::document::Reader;
+use super::{figure, natural, tabs};
+use crate::document::{Reader, encoded};
 use crate::i18n::{audit as w, common};
 use concord_domain::{AuditAllocation, AuditSampling, Error};
 use leptos::prelude::*;

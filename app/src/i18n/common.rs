@@ -31,8 +31,6 @@ texts! {
     TASK_TAG "Tag" "标签";
     TASK_EXPLANATION "Explanation" "推荐理由";
     LINK_ITEM "Item" "商品";
-    PASS "pass" "通过";
-    FAIL "fail" "不通过";
     LOADING "Loading" "正在加载";
     SIGN_IN_FIRST "You are signed out. Sign in to go on; what you entered is kept in this browser." "您已退出登录。请重新登录；已填写的内容保存在本浏览器中。";
     WRONG_CREDENTIALS "E-mail or password is wrong." "邮箱或密码错误。";
@@ -45,6 +43,12 @@ texts! {
     ERROR_TITLE "This did not work" "操作未成功";
     BACK_HOME "Go to the home page" "返回首页";
     NOT_ESTIMABLE "not estimable: nothing to compare yet" "无法估计：尚无可比较的数据";
+}
+
+#[cfg(feature = "ssr")]
+texts! {
+    PASS "pass" "通过";
+    FAIL "fail" "不通过";
 }
 
 /// Too many at once.

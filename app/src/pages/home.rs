@@ -125,7 +125,7 @@ fn TaskTable(tasks: Vec<TaskCounts>) -> impl IntoView {
         let href = format!("/samples?task={}", task.task);
         view! {
             <tr>
-                <th scope="row"><a href=href>{c::task(lang, &task.task)}</a></th>
+                <th scope="row"><a href=href rel="external">{c::task(lang, &task.task)}</a></th>
                 <td class="number">{count(task.samples)}</td>
                 <td class="number">{count(task.judged)}</td>
                 <td class="number">{count(task.labelled)}</td>

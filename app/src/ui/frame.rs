@@ -20,12 +20,12 @@ pub(crate) fn Header() -> impl IntoView {
         let rubrics =
             viewer.can(Capability::ReadAll).then(|| nav_link("/rubrics", w::RUBRICS, "nav-rubrics", true));
         let exports =
-            viewer.can(Capability::Export).then(|| nav_link("/exports", w::EXPORTS, "nav-exports", false));
+            viewer.can(Capability::Export).then(|| nav_link("/exports", w::EXPORTS, "nav-exports", true));
         view! {
             <nav class="main-nav" aria-label=t(w::MAIN_NAV)>
                 {nav_link("/", w::HOME, "nav-home", false)}
                 {nav_link("/review", w::REVIEW, "nav-review", false)}
-                {nav_link("/samples", w::SAMPLES, "nav-samples", false)}
+                {nav_link("/samples", w::SAMPLES, "nav-samples", true)}
                 {nav_link("/me", w::MY_WORK, "nav-me", true)}
                 {audit}
                 {judges}

@@ -193,7 +193,12 @@ pub(super) struct Fields(Vec<(String, String)>);
 
 impl Fields {
     pub(super) fn of(form: &RawForm) -> Self {
-        Self(form_urlencoded::parse(&form.0).into_owned().collect())
+        Self::parse(&form.0)
+    }
+
+    /// The same of an address.
+    pub(super) fn parse(query: &[u8]) -> Self {
+        Self(form_urlencoded::parse(query).into_owned().collect())
     }
 
     pub(super) fn all(&self, name: &str) -> Vec<String> {

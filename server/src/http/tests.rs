@@ -210,7 +210,7 @@ async fn nobody_gets_nothing_but_the_open_list(pool: PgPool) {
     for path in ["/healthz", "/readyz", "/api/v1/openapi.json", "/sign-in"] {
         assert_eq!(app.send(get(path), "").await.status, StatusCode::OK, "{path}");
     }
-    for path in ["/api/v1/me", "/api/v1/labels", "/api/v1/nothing", "/rpc/list_samples"] {
+    for path in ["/api/v1/me", "/api/v1/labels", "/api/v1/nothing", "/rpc/overview"] {
         app.send(get(path), "").await.is_problem(401, "not_signed_in");
     }
     let answer = app.send(get("/review?task=tag"), "").await;

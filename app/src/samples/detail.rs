@@ -1,54 +1,27 @@
 //! `/samples/{id}`: one sample with what it rests on, one's own answers, and for leads everything else.
 
-use crate::i18n::{moment, pages as w};
-use crate::pages::SignedIn;
+use crate::document::Reader;
+use crate::i18n::{moment, samples as w};
 use crate::review::{SampleZone, UserZone};
-use crate::rpc::samples::get_sample;
 use crate::session::{use_lang, use_words};
-use crate::ui::{icon::Mark, notice::ErrorView};
-use concord_domain::{Answer, Error, Grade, PersonLabel, Phase, Rubric, SampleDetail, Verdict};
+use crate::ui::icon::Mark;
+use concord_domain::{Answer, Grade, PersonLabel, Phase, Rubric, SampleDetail, Verdict};
 use leptos::prelude::*;
-use leptos_meta::Title;
-use leptos_router::hooks::use_params_map;
 
 /// A sample's own page.
-#[component]
-pub(crate) fn SamplePage() -> impl IntoView {
-    let t = use_words();
-    view! {
-        <Title text=t(w::SAMPLE)/>
-        <div class="page">
-            <p class="small"><a href="/samples">"← " {t(w::BACK_TO_SAMPLES)}</a></p>
-            <h1>{t(w::SAMPLE)}</h1>
-            <SignedIn><Loaded/></SignedIn>
-        </div>
-    }
-    .into_any()
-}
-
-#[component]
-fn Loaded() -> impl IntoView {
-    let params = use_params_map();
-    let id = Memo::new(move |_| params.with(|params| params.get("id")).unwrap_or_default());
-    let sample = Resource::new(
-        move || id.get(),
-        |id| async move {
-            match id.parse() {
-                Ok(id) => get_sample(id).await,
-                Err(_) => Err(Error::not_found("sample").into()),
-            }
-        },
-    );
-    let view = move || {
-        Suspend::new(async move {
-            match sample.await {
-                Ok(detail) => view! { <Detail detail/> }.into_any(),
-                Err(error) => view! { <ErrorView error/> }.into_any(),
-            }
-        })
-    };
-    view! { <Suspense fallback=|| view! { <div class="card skeleton tall"></div> }>{view}</Suspense> }
+#[must_use]
+pub fn sample(reader: &Reader, detail: SampleDetail) -> String {
+    let t = reader.words();
+    reader.render(t(w::SAMPLE), || {
+        view! {
+            <div class="page">
+                <p class="small"><a href="/samples">"← " {t(w::BACK_TO_SAMPLES)}</a></p>
+                <h1>{t(w::SAMPLE)}</h1>
+                <Detail detail/>
+            </div>
+        }
         .into_any()
+    })
 }
 
 #[component]

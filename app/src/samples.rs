@@ -1,58 +1,30 @@
-//! `/samples`: a table whose filters and place live in the address, so that it works without wasm.
+//! The samples: documents. A table whose filters and place live in the address, and a page for each.
 
-use crate::i18n::{Text, common as c, moment, pages as w};
-use crate::pages::SignedIn;
-use crate::rpc::samples::list_samples;
+mod detail;
+
+pub use detail::sample;
+
+use crate::document::Reader;
+use crate::i18n::{Text, common as c, moment, pages as p, samples as w};
 use crate::session::{use_lang, use_viewer, use_words};
-use crate::ui::{icon::Mark, notice::ErrorView};
-use concord_domain::{Capability, SampleFilter, SamplePage as Page, SampleRow, SampleRowLead, TASKS};
+use crate::ui::icon::Mark;
+use concord_domain::{Capability, SampleFilter, SamplePage, SampleRow, SampleRowLead, TASKS};
 use leptos::prelude::*;
-use leptos_meta::Title;
-use leptos_router::hooks::use_query_map;
-use leptos_router::params::ParamsMap;
 
 /// The list of samples.
-#[component]
-pub(crate) fn SamplesPage() -> impl IntoView {
-    let t = use_words();
-    view! {
-        <Title text=t(c::SAMPLES)/>
-        <div class="page"><h1>{t(c::SAMPLES)}</h1><SignedIn><Loaded/></SignedIn></div>
-    }
-    .into_any()
-}
-
-fn filter(query: &ParamsMap) -> SampleFilter {
-    let get = |name: &str| query.get(name).filter(|value| !value.trim().is_empty());
-    SampleFilter {
-        task: get("task"),
-        text: get("text"),
-        user: get("user"),
-        lang: get("lang"),
-        half: get("half"),
-        state: get("state"),
-        after: get("after").and_then(|id| id.parse().ok()),
-    }
-}
-
-#[component]
-fn Loaded() -> impl IntoView {
-    let query = use_query_map();
-    let now = Memo::new(move |_| query.with(filter));
-    let page = Resource::new(move || now.get(), list_samples);
-    let list = move || {
-        Suspend::new(async move {
-            match page.await {
-                Ok(page) => view! { <Table page filter=now.get_untracked()/> }.into_any(),
-                Err(error) => view! { <ErrorView error/> }.into_any(),
-            }
-        })
-    };
-    view! {
-        {move || view! { <Filters now=now.get()/> }}
-        <Transition fallback=|| view! { <div class="card skeleton tall"></div> }>{list}</Transition>
-    }
-    .into_any()
+#[must_use]
+pub fn samples(reader: &Reader, filter: &SampleFilter, page: SamplePage) -> String {
+    let t = reader.words();
+    reader.render(t(c::SAMPLES), || {
+        view! {
+            <div class="page">
+                <h1>{t(c::SAMPLES)}</h1>
+                <Filters now=filter.clone()/>
+                <Table page filter=filter.clone()/>
+            </div>
+        }
+        .into_any()
+    })
 }
 
 #[component]
@@ -82,7 +54,7 @@ fn Filters(now: SampleFilter) -> impl IntoView {
     }
     view! {
         <form method="get" action="/samples" class="filters" role="search">
-            {select("task", w::TASK, now.task, tasks)}
+            {select("task", p::TASK, now.task, tasks)}
             <label class="field"><span>{t(w::TEXT)}</span><input type="search" name="text" value=now.text/></label>
             <label class="field"><span>{t(w::USER)}</span><input type="text" name="user" value=now.user/></label>
             {select("lang", w::LANGUAGE, now.lang, langs)}
@@ -96,7 +68,7 @@ fn Filters(now: SampleFilter) -> impl IntoView {
 }
 
 #[component]
-fn Table(page: Page, filter: SampleFilter) -> impl IntoView {
+fn Table(page: SamplePage, filter: SampleFilter) -> impl IntoView {
     let t = use_words();
     let lead = use_viewer().can(Capability::ReadAll);
     if page.rows.is_empty() {
@@ -120,7 +92,7 @@ fn Table(page: Page, filter: SampleFilter) -> impl IntoView {
         <div class="table-frame" tabindex="0"><table class="rows">
             <thead><tr>
                 <th scope="col">{t(w::TEXT)}</th>
-                <th scope="col">{t(w::TASK)}</th>
+                <th scope="col">{t(p::TASK)}</th>
                 <th scope="col">{t(w::USER)}</th>
                 <th scope="col">{t(w::MADE_AT)}</th>
                 <th scope="col">{t(w::YOU)}</th>
@@ -171,7 +143,6 @@ fn lead_cells(lead: Option<SampleRowLead>) -> impl IntoView {
 
 /// The address of a filter, with what is empty left out.
 fn address(filter: &SampleFilter) -> String {
-    let mut query = ParamsMap::new();
     let after = filter.after.map(|id| id.to_string());
     let all = [
         ("task", &filter.task),
@@ -182,10 +153,8 @@ fn address(filter: &SampleFilter) -> String {
         ("state", &filter.state),
         ("after", &after),
     ];
-    for (name, value) in all {
-        if let Some(value) = value {
-            query.insert(name, value.clone());
-        }
-    }
-    format!("/samples{}", query.to_query_string())
+    let given = all.into_iter().filter_map(|(name, value)| {
+        value.as_deref().map(|value| format!("{name}={}", crate::document::encoded(value)))
+    });
+    format!("/samples?{}", given.collect::<Vec<_>>().join("&"))
 }

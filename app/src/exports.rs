@@ -1,85 +1,34 @@
-//! `/exports`: a policy, what it would take now, starting it, and the files of earlier ones.
-//! The policy lives in the address: the preview and the start work without wasm.
+//! `/exports`: a policy, what it would take now, starting it, and the files of earlier ones. A document: the policy
+//! lives in the address.
 
-use crate::i18n::{common as c, count, moment, pages as w};
-use crate::pages::SignedIn;
-use crate::rpc::exports::{StartExport, list_exports, preview_export};
+use crate::document::Reader;
+use crate::i18n::{common as c, count, moment, pages as p, samples as w};
 use crate::session::{use_lang, use_words};
-use crate::ui::{notice::ErrorView, notice::FormError};
 use concord_domain::{Export, ExportPolicy, ExportPreview, JobState, TASKS};
 use leptos::prelude::*;
-use leptos::server_fn::ServerFn;
-use leptos_meta::Title;
-use leptos_router::hooks::use_query_map;
-use leptos_router::params::ParamsMap;
-use std::time::Duration;
 
 /// The exports page.
-#[component]
-pub(crate) fn ExportsPage() -> impl IntoView {
-    let t = use_words();
-    view! {
-        <Title text=t(c::EXPORTS)/>
-        <div class="page"><h1>{t(c::EXPORTS)}</h1><SignedIn><Loaded/></SignedIn></div>
-    }
-    .into_any()
-}
-
-fn policy(query: &ParamsMap) -> ExportPolicy {
-    let base = ExportPolicy::default();
-    let all = |name: &str| query.get_all(name).unwrap_or_default();
-    let tasks = all("task");
-    ExportPolicy {
-        tasks: tasks.into_iter().filter(|task| TASKS.contains(&task.as_str())).collect(),
-        languages: all("lang").into_iter().filter(|lang| lang == "en" || lang == "zh").collect(),
-        evidence: query.get("evidence").filter(|it| it == "final").unwrap_or(base.evidence),
-        agreement: query.get("agreement").filter(|it| it == "majority").unwrap_or(base.agreement),
-        min_people: query.get("min_people").and_then(|n| n.parse().ok()).unwrap_or(base.min_people),
-        require_judge: query.get("require_judge").is_some(),
-        target: base.target,
-        redact: base.redact,
-    }
-}
-
-#[component]
-fn Loaded() -> impl IntoView {
-    let query = use_query_map();
-    let now = Memo::new(move |_| query.with(policy));
-    let preview = Resource::new(move || now.get(), preview_export);
-    let exports = Resource::new(|| (), |()| list_exports());
-    Effect::new(move |_| {
-        let open = |list: &Vec<Export>| {
-            list.iter().any(|it| matches!(it.state, JobState::Queued | JobState::Running))
-        };
-        if exports.with(|list| matches!(list, Some(Ok(list)) if open(list))) {
-            set_timeout(move || exports.refetch(), Duration::from_secs(2));
+#[must_use]
+pub fn exports(
+    reader: &Reader,
+    policy: ExportPolicy,
+    preview: ExportPreview,
+    exports: Vec<Export>,
+) -> String {
+    let t = reader.words();
+    reader.render(t(c::EXPORTS), || {
+        view! {
+            <div class="page">
+                <h1>{t(c::EXPORTS)}</h1>
+                <div class="columns">
+                    <PolicyForm now=policy.clone()/>
+                    <Preview preview policy/>
+                </div>
+                <List exports/>
+            </div>
         }
-    });
-    let counts = move || {
-        Suspend::new(async move {
-            match preview.await {
-                Ok(preview) => view! { <Preview preview policy=now.get_untracked()/> }.into_any(),
-                Err(error) => view! { <ErrorView error/> }.into_any(),
-            }
-        })
-    };
-    let list = move || {
-        Suspend::new(async move {
-            match exports.await {
-                Ok(exports) => view! { <List exports/> }.into_any(),
-                Err(error) => view! { <ErrorView error/> }.into_any(),
-            }
-        })
-    };
-    view! {
-        <FormError/>
-        <div class="columns">
-            {move || view! { <PolicyForm now=now.get()/> }}
-            <Transition fallback=|| view! { <div class="card skeleton"></div> }>{counts}</Transition>
-        </div>
-        <Transition fallback=|| view! { <div class="card skeleton"></div> }>{list}</Transition>
-    }
-    .into_any()
+        .into_any()
+    })
 }
 
 #[component]
@@ -99,7 +48,7 @@ fn PolicyForm(now: ExportPolicy) -> impl IntoView {
     view! {
         <form method="get" action="/exports" class="card stack" aria-labelledby="policy">
             <h2 id="policy">{t(w::POLICY)}</h2>
-            <fieldset class="choices row"><legend>{t(w::TASK)} " " <span class="quiet">{t(w::ALL_TASKS_NOTE)}</span></legend>
+            <fieldset class="choices row"><legend>{t(p::TASK)} " " <span class="quiet">{t(w::ALL_TASKS_NOTE)}</span></legend>
                 {tasks.collect_view()}</fieldset>
             <fieldset class="choices row"><legend>{t(w::LANGUAGES)} " " <span class="quiet">{t(w::ALL_TASKS_NOTE)}</span></legend>
                 {langs.collect_view()}</fieldset>
@@ -114,6 +63,7 @@ fn PolicyForm(now: ExportPolicy) -> impl IntoView {
             <label class="field small-field"><span>{t(w::MIN_PEOPLE)}</span>
                 <input type="number" name="min_people" min="1" max="20" value=now.min_people/></label>
             {check("require_judge", "on", t(w::REQUIRE_JUDGE).into(), now.require_judge)}
+            {check("redact", "on", t(w::REDACT).into(), now.redact)}
             <p><button data-testid="preview-export">{t(w::PREVIEW)}</button></p>
         </form>
     }
@@ -133,13 +83,13 @@ fn Preview(preview: ExportPreview, policy: ExportPolicy) -> impl IntoView {
         <section class="card stack" aria-labelledby="preview">
             <h2 id="preview">{t(w::PREVIEW_TITLE)}</h2>
             <table class="compact">
-                <thead><tr><th scope="col">{t(w::TASK)}</th><th scope="col" class="number">{t(w::ROWS)}</th></tr></thead>
+                <thead><tr><th scope="col">{t(p::TASK)}</th><th scope="col" class="number">{t(w::ROWS)}</th></tr></thead>
                 <tbody>{rows.collect_view()}</tbody>
             </table>
             {nothing}
             <p class="quiet">{w::left_out(lang, preview.left_out)}</p>
             <p class="quiet small">{t(w::TRAIN_HALF_ONLY)}</p>
-            <form method="post" action=StartExport::PATH>
+            <form method="post" action="/exports">
                 <input type="hidden" name="policy" value=policy/>
                 <button class="primary" data-testid="start-export" disabled=total == 0>{t(w::START_EXPORT)}</button>
             </form>
@@ -159,17 +109,19 @@ fn List(exports: Vec<Export>) -> impl IntoView {
         }
         .into_any();
     }
+    let open = exports.iter().any(|it| matches!(it.state, JobState::Queued | JobState::Running));
+    let again = open.then(|| view! { <p><a class="button" href="/exports">{t(w::LOOK_AGAIN)}</a></p> });
     let rows = exports.into_iter().map(|export| {
         let file = |name: &'static str| {
             let href = format!("/api/v1/exports/{}/files/{name}", export.id);
-            view! { <a href=href rel="external" download=name>{name}</a> " " }
+            view! { <a href=href download=name>{name}</a> " " }
         };
         let files = (export.state == JobState::Done).then(|| (file("train.jsonl"), file("manifest.json")));
         let class = if export.state == JobState::Failed { "state bad" } else { "state" };
         view! {
             <tr data-testid="export-row">
                 <th scope="row" class="nowrap">{moment(lang, export.created_at)}</th>
-                <td><span class=class>{w::job_state(lang, export.state)}</span></td>
+                <td><span class=class>{p::job_state(lang, export.state)}</span></td>
                 <td class="number">{count(export.rows)}</td>
                 <td class="wide">{files}{export.error}</td>
             </tr>
@@ -187,6 +139,7 @@ fn List(exports: Vec<Export>) -> impl IntoView {
                 </tr></thead>
                 <tbody>{rows.collect_view()}</tbody>
             </table></div>
+            {again}
         </section>
     }
     .into_any()
