@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 /// Opens a document: it has no script and never hydrates.
 async fn open(browser: &Browser, path: &str) {
-    browser.visit(path).await;
+    browser.goto(path).await;
     browser.wait_for("main#content").await;
 }
 
@@ -47,7 +47,7 @@ async fn until(browser: &Browser, path: &str, css: &str, words: &str) {
     let began = Instant::now();
     loop {
         // Right after a large import the first answer may be that it takes too long.
-        browser.visit(path).await;
+        browser.goto(path).await;
         let script =
             format!("return [...document.querySelectorAll('{css}')].map(e => e.textContent).join(' ')");
         let said = browser.run(&script).await;

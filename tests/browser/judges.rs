@@ -17,7 +17,7 @@ async fn a_lead_calibrates_a_judge_shows_it_examples_and_probes_it() {
     let pool = PgPool::connect(server.database_url()).await.expect("the test's database");
     labelled_tags(&pool).await;
 
-    browser.visit("/judges").await;
+    browser.goto("/judges").await;
     let before = browser.text().await;
     assert!(before.contains("share the weights' family"), "the same weights write and judge: {before}");
     post(&browser, "/judges/tag/calibration", "recalibrate").await;
@@ -51,7 +51,7 @@ async fn a_lead_calibrates_a_judge_shows_it_examples_and_probes_it() {
     browser.close().await;
 
     let annotator = signed_in(&server, "ann@example.org", "annotator").await;
-    annotator.visit("/judges").await;
+    annotator.goto("/judges").await;
     assert!(annotator.text().await.contains("Your role does not allow"), "{}", annotator.text().await);
     annotator.close().await;
 }
@@ -64,13 +64,13 @@ async fn post(browser: &Browser, action: &str, testid: &str) {
 
 async fn look(browser: &Browser, name: &str, path: &str) {
     for lang in ["en", "zh"] {
-        browser.visit(path).await;
+        browser.goto(path).await;
         browser.run(&format!("document.cookie = 'lang={lang}; path=/'")).await;
         for (scheme, tone) in [(Scheme::Light, "light"), (Scheme::Dark, "dark")] {
             browser.prefer(scheme).await;
             for (width, height, size) in [(1440, 900, "wide"), (390, 844, "narrow")] {
                 browser.resize(width, height).await;
-                browser.visit(path).await;
+                browser.goto(path).await;
                 browser.screenshot(&format!("{name}-{lang}-{size}-{tone}")).await;
                 let found = browser.accessibility().await;
                 assert_eq!(found, Vec::<String>::new(), "{name} {lang} {size} {tone}");
@@ -80,7 +80,7 @@ async fn look(browser: &Browser, name: &str, path: &str) {
     browser.run("document.cookie = 'lang=en; path=/'").await;
     browser.prefer(Scheme::Light).await;
     browser.resize(1440, 900).await;
-    browser.visit(path).await;
+    browser.goto(path).await;
 }
 
 /// Sixty tags of the train half, judged by the tag judge as it is and labelled by one person.

@@ -3,6 +3,7 @@
 mod annotator;
 mod audit;
 mod judges;
+mod leads;
 mod pages;
 mod smoke;
 

@@ -86,14 +86,6 @@ impl Browser {
         self.hydrated().await;
     }
 
-    /// Loads a page that the server renders whole: it never hydrates.
-    ///
-    /// # Panics
-    /// When it does not load.
-    pub async fn visit(&self, path: &str) {
-        self.client.goto(&format!("{}{path}", self.base)).await.expect("the page loads");
-    }
-
     /// Waits until the page can be worked with: hydrated, or a document, which has no script to wait for.
     ///
     /// # Panics

@@ -6,11 +6,13 @@ pub mod audited;
 mod browser;
 mod database;
 mod server;
+mod volumes;
 mod world;
 
 pub use browser::{Browser, Scheme};
 pub use database::TestDatabase;
 pub use server::TestServer;
+pub use volumes::Volume;
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
