@@ -5,6 +5,7 @@ mod audit;
 mod judges;
 mod leads;
 mod pages;
+mod programme;
 mod smoke;
 
 use concord_tests::{Browser, TestServer};

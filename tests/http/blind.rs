@@ -31,7 +31,12 @@ async fn no_get_gives_an_annotator_a_verdict_before_the_blind_answer() {
         seen.insert(status.as_u16());
     }
     assert!(seen.contains(&200) && seen.contains(&403), "pages and refusals were both crawled: {seen:?}");
-    assert!(!assignment.to_string().contains("stream"), "the stream is not told");
+    for word in ["stream", "gold", "repeat", "assisted", "overlap", "half"] {
+        assert!(
+            !assignment.to_string().contains(&format!("\"{word}")),
+            "an assignment says nothing of {word}"
+        );
+    }
 
     let own = server.submit(&ann, &assignment, "k", "blind", true).await;
     assert_eq!(own.status(), 201);
@@ -75,8 +80,9 @@ async fn paths(server: &TestServer, assignment: &Value) -> Vec<String> {
         paths.push(format!("/api/v1/samples?state={state}&half=audit"));
         paths.push(format!("/samples?state={state}&half=audit"));
     }
-    paths
-        .extend(["/", "/review", "/samples", "/exports", "/judges", "/judges/tag/probes"].map(str::to_owned));
+    paths.extend(
+        ["/", "/review", "/samples", "/exports", "/judges", "/judges/tag/probes", "/me"].map(str::to_owned),
+    );
     paths.push(format!("/samples/{sample}"));
     paths
 }

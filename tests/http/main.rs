@@ -6,6 +6,7 @@ mod blind;
 mod breaks;
 mod faults;
 mod operation;
+mod programme;
 mod supply_chain;
 mod upgrade;
 mod webhooks;
