@@ -24,6 +24,12 @@ impl FromServerFnError for ApiError {
 
     fn from_server_fn_error(error: ServerFnErrorErr) -> Self {
         match error {
+            // On the server what cannot be deserialised is what was sent, and that is no fault of ours.
+            #[cfg(feature = "ssr")]
+            ServerFnErrorErr::Args(why)
+            | ServerFnErrorErr::MissingArg(why)
+            | ServerFnErrorErr::Deserialization(why) => fail(Error::invalid("request", why)),
+            #[cfg(not(feature = "ssr"))]
             ServerFnErrorErr::Args(why) | ServerFnErrorErr::MissingArg(why) => {
                 Self::Refused(Error::invalid("request", why))
             }

@@ -58,7 +58,7 @@ pub(crate) fn write_document(
         }
         let left = limit.saturating_sub(written.tokens.len());
         // Outside this range whatever comes next can still be closed: the bound holds for any state.
-        let near = left <= grammar.closing_bound + 1;
+        let near = left <= grammar.closing_bound.saturating_add(1);
         if near && way_out.is_none() {
             let close = closer.close(matcher, left)?;
             way_out = Some(close.ok_or_else(|| failed("the document cannot be closed within its limit"))?);

@@ -99,13 +99,14 @@ fn object(map: &mut Map<String, Value>, path: &str) -> Result<usize, ModelError>
         Some(Value::Bool(false)) => None,
         Some(_) => return Err(refuse(path, "additionalProperties must be false")),
     };
-    let mut total = 2;
+    let mut total = 2_usize;
     if let Some(properties) = map.get_mut("properties") {
         let properties =
             properties.as_object_mut().ok_or_else(|| refuse(path, "properties must be an object"))?;
         for (name, value) in properties {
             let key = Value::from(name.as_str()).to_string().len();
-            total += key + 2 + closing_bytes(value, &format!("{path}.{name}"))?;
+            let value = closing_bytes(value, &format!("{path}.{name}"))?;
+            total = total.saturating_add(value).saturating_add(key + 2);
         }
     }
     Ok(total)
@@ -119,7 +120,8 @@ fn array(map: &mut Map<String, Value>, path: &str) -> Result<usize, ModelError> 
     }
     let least = count("minItems").unwrap_or(0).max(1);
     let items = map.get_mut("items").ok_or_else(|| refuse(path, "an array needs items"))?;
-    Ok(2 + least.saturating_mul(closing_bytes(items, &format!("{path}[]"))?.saturating_add(1)))
+    let each = closing_bytes(items, &format!("{path}[]"))?.saturating_add(1);
+    Ok(least.saturating_mul(each).saturating_add(2))
 }
 
 fn string(map: &Map<String, Value>, path: &str) -> Result<usize, ModelError> {

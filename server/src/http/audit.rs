@@ -18,7 +18,7 @@ use axum::routing::{get, post};
 use concord_app::audit::{self as pages, CardPage};
 use concord_app::document::{self, Reader};
 use concord_domain::{
-    Actor, AuditFilter, CalibrationRequest, CertificateRequest, DecisionFilter, Error, Statement,
+    Actor, AuditFilter, CalibrationRequest, Capability, CertificateRequest, DecisionFilter, Error, Statement,
 };
 use serde::Deserialize;
 use uuid::Uuid;
@@ -326,6 +326,9 @@ async fn recalibrate(
 }
 
 async fn recalibrated(state: &HttpState, actor: &Actor, id: Uuid, method: String) -> Result<(), Error> {
+    // All that the steps below need, before the first of them is taken.
+    actor.require(Capability::ManageProgramme)?;
+    actor.require(Capability::Certify)?;
     let audit = &state.use_cases.audit;
     let found = audit.investigations(actor, Some(id)).await?.pop();
     let of = found.ok_or_else(|| Error::not_found("investigation"))?.monitor;

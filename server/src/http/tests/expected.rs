@@ -20,13 +20,13 @@ use Needs::{Anyone, May, Nothing, Person};
 /// Method, path as registered, query, body, needs.
 pub(super) type Line = (&'static str, &'static str, &'static str, &'static str, Needs);
 
-/// Pages that the browser takes over: whoever is signed in may load them; what they show comes from use cases.
+/// Pages that the browser takes over, and the probes.
 const PAGES: [Line; 8] = [
-    ("GET", "/", "", "", Anyone),
-    ("GET", "/review", "", "", Anyone),
-    ("GET", "/samples", "", "", Anyone),
-    ("GET", "/samples/{id}", "", "", Anyone),
-    ("GET", "/exports", "", "", Anyone),
+    ("GET", "/", "", "", May(&[ReadOwn])),
+    ("GET", "/review", "", "", May(&[Review, ReadOwn])),
+    ("GET", "/samples", "", "", May(&[ReadOwn])),
+    ("GET", "/samples/{id}", "", "", May(&[ReadOwn])),
+    ("GET", "/exports", "", "", May(&[Export])),
     ("GET", "/sign-in", "", "", Nothing),
     ("GET", "/healthz", "", "", Nothing),
     ("GET", "/readyz", "", "", Nothing),
@@ -118,11 +118,22 @@ const DOCUMENTS: [Line; 43] = [
     ("POST", "/rubrics/publish", "", "toml=x", May(&[ManageProgramme])),
 ];
 
-const MORE_DOCUMENTS: [Line; 7] = [
+const MORE_DOCUMENTS: [Line; 12] = [
+    ("GET", "/audit/card/judges.csv", CARD, "", May(&[ReadAll])),
+    ("GET", "/audit/card/reliability.csv", CARD, "", May(&[ReadAll])),
+    ("GET", "/audit/card/slices.csv", CARD, "", May(&[ReadAll])),
+    ("GET", "/audit/decisions.csv", CARD, "", May(&[ReadAll])),
+    (
+        "POST",
+        "/audit/investigations/{id}/recalibrate",
+        "",
+        "method=platt",
+        May(&[ManageProgramme, Certify, ReadAll]),
+    ),
     ("GET", "/audit/annotators", "", "", May(&[ReadAll])),
     ("GET", "/audit/annotators.csv", "", "", May(&[ReadAll])),
     ("GET", "/audit/escalations", "", "", May(&[ReadAll])),
-    ("POST", "/audit/escalations/{id}", "", "outcome=wont&note=x", May(&[ManageProgramme, ReadAll])),
+    ("POST", "/audit/escalations/{id}", "", "outcome=wont&note=x", May(&[ManageProgramme])),
     ("GET", "/rubrics/{task}/diff", "from=1.0&to=1.0", "", May(&[ReadAll])),
     ("GET", "/rubrics/{task}/{version}", "", "", May(&[ReadAll])),
     ("GET", "/rubrics/{task}/{version}/edit", "", "", May(&[ReadAll])),
