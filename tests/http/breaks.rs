@@ -178,7 +178,7 @@ async fn two_servers_on_one_database_give_no_slot_twice() {
         most.is_some_and(|most| most <= 3) && done > 0,
         "overlap 3, {most:?} on one sample, {done} in all"
     );
-    let twice = count(&pool, "(select 1 from labels where phase = 'blind' group by sample_id, criterion, account_id having count(*) > 1) twice").await;
+    let twice = count(&pool, "(select 1 from labels where phase = 'blind' group by sample_id, criterion, rater having count(*) > 1) twice").await;
     assert_eq!(twice, 0);
     drop(twin);
 }
