@@ -43,6 +43,11 @@ fn numbers(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
     while at < chars.len() {
+        if is_date(&chars[at..]) {
+            out.extend(&chars[at..at + DATE.len()]);
+            at += DATE.len();
+            continue;
+        }
         let (end, digits) = run(&chars, at);
         if digits >= LONG {
             out.push_str("[number]");
@@ -56,6 +61,17 @@ fn numbers(text: &str) -> String {
         }
     }
     out
+}
+
+/// A day as logs write it, `0` for any digit.
+const DATE: &str = "0000-00-00";
+
+/// Whether a day begins here: with the hour behind it, it would look like a telephone number.
+fn is_date(chars: &[char]) -> bool {
+    let fits = |(c, sign): (&char, char)| if sign == '0' { c.is_ascii_digit() } else { *c == sign };
+    chars.len() >= DATE.len()
+        && chars.iter().zip(DATE.chars()).all(fits)
+        && !chars.get(DATE.len()).is_some_and(char::is_ascii_digit)
 }
 
 /// Where a run of digits that begins here ends, and how many it has. `+` may stand before it.
