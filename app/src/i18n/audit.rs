@@ -218,6 +218,7 @@ pub(crate) fn may_accept(
 
 /// That there is no certificate.
 pub(crate) fn none_live(lang: Lang, labels: u64) -> String {
+    let labels = super::count(i64::try_from(labels).unwrap_or(i64::MAX));
     match lang {
         Lang::En => format!(
             "No certificate is live: people review everything. {labels} decisions are labelled beside verdicts."
