@@ -163,11 +163,12 @@ impl World {
         }
     }
 
-    /// Waits until every label lies below the oldest transaction of the cluster, which may be another test's.
+    /// Waits until every label and verdict lies below the oldest transaction of the cluster, which may be another test's.
     async fn settle(&self) {
-        for _ in 0..200 {
+        for _ in 0..600 {
             let settled: bool = sqlx::query_scalar(
-                "select not exists (select from labels where tx >= concord_log_horizon())",
+                "select not exists (select from labels where tx >= concord_log_horizon())
+                    and not exists (select from verdicts where tx >= concord_log_horizon())",
             )
             .fetch_one(&self.pool)
             .await
@@ -177,7 +178,7 @@ impl World {
             }
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
-        panic!("the log has not settled within 10 s");
+        panic!("the log has not settled within 30 s");
     }
 
     pub(crate) async fn certify(&self, request: CertificateRequest) -> Certificate {
