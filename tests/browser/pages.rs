@@ -4,8 +4,13 @@
 use crate::signed_in;
 use concord_tests::{Browser, Scheme, TestServer};
 
-const PAGES: [(&str, &str); 4] =
-    [("home", "/"), ("review", "/review"), ("samples", "/samples"), ("exports", "/exports")];
+const PAGES: [(&str, &str); 5] = [
+    ("home", "/"),
+    ("review", "/review"),
+    ("samples", "/samples"),
+    ("exports", "/exports"),
+    ("account", "/account"),
+];
 
 #[tokio::test]
 async fn full_pages_have_nothing_for_axe_to_find() {
