@@ -167,7 +167,7 @@ fn make_token(reader: &Reader) -> AnyView {
     });
     view! {
         <form method="post" action="/account/tokens" class="stack" data-testid="token-form">
-            <label class="field"><span>{t(w::NAME)}</span><input name="name" required maxlength="100"/></label>
+            <label class="field"><span>{t(w::NAME)}</span><input type="text" name="name" required maxlength="100"/></label>
             <fieldset class="choices"><legend>{t(w::SCOPES)}</legend>{boxes.collect_view()}</fieldset>
             <p class="quiet small">{t(w::SCOPES_NONE)}</p>
             <label class="field"><span>{t(w::DAYS)}</span><input type="number" name="days" min="1" max="3650" value="90"/></label>

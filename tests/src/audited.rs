@@ -49,16 +49,34 @@ pub async fn import(server: &TestServer, token: &str, from: u32, n: u32, human: 
 pub async fn certify(server: &TestServer, lead: &str) -> Value {
     let request = json!({"task": TASK, "criterion": CRITERION, "judge": JUDGE, "verdicts": ["pass"], "eps": 0.1, "delta": 0.1,
         "statement": {"uniform": true, "blind": true}});
-    // A label is read once no older transaction runs, and other tests share the database's cluster.
-    for _ in 0..100 {
-        let answer = server.post(lead, "/api/v1/certificates", &request).await;
-        let made: Value = answer.json().await.expect("JSON");
-        if made[0]["n"] != 0 {
-            return made[0].clone();
+    settle(server).await;
+    let answer = server.post(lead, "/api/v1/certificates", &request).await;
+    let (status, made) = (answer.status(), answer.json::<Value>().await.expect("JSON"));
+    assert!(status.is_success(), "{status} {made}");
+    made[0].clone()
+}
+
+/// Waits until every label and verdict lies below the oldest transaction of the database's cluster, which other tests
+/// share: only then is it read.
+///
+/// # Panics
+/// When that takes half a minute.
+async fn settle(server: &TestServer) {
+    let pool = sqlx::PgPool::connect(server.database_url()).await.expect("the test's database");
+    for _ in 0..600 {
+        let settled: bool = sqlx::query_scalar(
+            "select not exists (select from labels where tx >= concord_log_horizon())
+                and not exists (select from verdicts where tx >= concord_log_horizon())",
+        )
+        .fetch_one(&pool)
+        .await
+        .expect("an answer");
+        if settled {
+            return;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
-    panic!("no label was read within 10 s");
+    panic!("the log has not settled within 30 s");
 }
 
 /// A task of real-looking volume: 1,200 samples in 500 clusters, three people, three judges and four criteria,
