@@ -17,8 +17,9 @@ use concord_domain::api::UseCases;
 use leptos::config::LeptosOptions;
 use leptos::context::{provide_context, use_context};
 use leptos::nonce::use_nonce;
-use leptos_axum::{LeptosRoutes, ResponseOptions};
+use leptos_axum::{AxumRouteListing, LeptosRoutes, ResponseOptions};
 use std::path::Path;
+use std::sync::LazyLock;
 use tower_http::services::{ServeDir, ServeFile};
 
 impl FromRef<HttpState> for LeptosOptions {
@@ -27,12 +28,17 @@ impl FromRef<HttpState> for LeptosOptions {
     }
 }
 
+/// The pages' routes. Listed once in a process: while leptos lists them, a page that is being rendered on
+/// another thread never gets its data (leptos-rs/leptos#4773).
+static LISTED: LazyLock<Vec<AxumRouteListing>> =
+    LazyLock::new(|| leptos_axum::generate_route_list(concord_app::App));
+
 /// Pages, the server functions under `/rpc`, and the files they load.
 pub(super) fn routes(state: &HttpState) -> Router<HttpState> {
     let options = state.leptos_options.clone();
     let use_cases = state.use_cases.clone();
     let context = move || provide(&use_cases);
-    let pages = leptos_axum::generate_route_list(concord_app::App);
+    let pages = LISTED.clone();
     Router::new()
         .leptos_routes_with_context(state, pages, context.clone(), move || {
             concord_app::shell(options.clone())
