@@ -130,12 +130,13 @@ mod tests {
         let reader = Reader::new(actor, Lang::En, Some("dark"), "/audit");
         let filter =
             AuditFilter { task: Some("\"><script>alert(1)</script>".into()), ..AuditFilter::default() };
-        let report = AuditReport { schema: String::new(), cards: Vec::new() };
+        let report = AuditReport { schema: String::new(), waiting: 1234, cards: Vec::new() };
         let html = crate::audit::overview(&reader, &report, &filter);
         assert!(
             !html.contains("<script") && !html.contains("<b>@x") && html.contains("data-theme=\"dark\""),
             "{html}"
         );
+        assert!(html.contains("1,234 changed samples"), "{html}");
         assert!(html.contains("<title>Audit · Concord</title>"), "{html}");
         let html = reader.render("</title><img>", || ().into_any());
         assert!(!html.contains("<img>"), "{html}");

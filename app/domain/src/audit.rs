@@ -11,6 +11,9 @@ pub const AUDIT_SCHEMA: &str = "concord.audit/1";
 pub struct AuditReport {
     /// [`AUDIT_SCHEMA`].
     pub schema: String,
+    /// Samples that changed and are not in the cards yet: counting takes a while after a large import.
+    #[serde(default)]
+    pub waiting: u64,
     /// In the order of task, criterion and judge.
     pub cards: Vec<Card>,
 }

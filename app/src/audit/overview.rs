@@ -16,10 +16,14 @@ pub fn overview(reader: &Reader, report: &AuditReport, filter: &AuditFilter) -> 
         } else {
             judges(report).into_iter().map(|cards| judge(reader, &cards)).collect_view().into_any()
         };
+        let waiting = (report.waiting > 0).then(|| {
+            view! { <p class="notice" role="status">{w::waiting(reader.lang(), report.waiting)}</p> }
+        });
         view! {
             <div class="page">
                 <div class="page-top"><h1>{t(w::TITLE)}</h1>{tabs(reader, "/audit")}</div>
                 {filters(reader, filter)}
+                {waiting}
                 {body}
             </div>
         }

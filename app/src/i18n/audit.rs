@@ -173,6 +173,17 @@ texts! {
     WEIGHTED "sampling was unequal: weighted by 1/π" "抽样概率不等：按 1/π 加权";
 }
 
+/// How much a report does not count yet.
+pub(crate) fn waiting(lang: Lang, n: u64) -> String {
+    let n = super::count(i64::try_from(n).unwrap_or(i64::MAX));
+    match lang {
+        Lang::En => {
+            format!("{n} changed samples are not in these numbers yet; counting goes on. Reload to see more.")
+        }
+        Lang::Zh => format!("还有 {n} 个变更的样本未计入，统计仍在进行；刷新页面可查看最新结果。"),
+    }
+}
+
 /// A criterion as people read it.
 pub(crate) fn criterion(lang: Lang, name: &str) -> String {
     match name {

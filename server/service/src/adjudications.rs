@@ -41,7 +41,7 @@ impl api::Adjudications for AdjudicationsService {
             return Err(Error::invalid("limit", format!("between 1 and {MAX_PAGE}")));
         }
         let after = filter.after.as_deref().map(parse_place).transpose()?;
-        crate::audit::fold(&self.pool).await.or_internal()?;
+        crate::audit::catch_up(&self.pool).await?;
         let mut tx = self.pool.begin().await.or_internal()?;
         let (mut rows, total) =
             cases::list(&mut tx, actor, &filter, after.as_ref(), i64::from(limit) + 1).await.or_internal()?;

@@ -14,6 +14,7 @@ mod views;
 mod watch;
 
 pub(crate) use card::estimate;
+pub(crate) use fold::catch_up;
 pub use fold::{fold, refold};
 pub(crate) use tally::major_of;
 pub use watch::watch;
@@ -66,8 +67,8 @@ impl AuditService {
     /// Cards from what is folded now.
     async fn cards(&self, filter: &AuditFilter) -> Result<Vec<Card>> {
         let rule = Rule::parse(filter.reference.as_deref())?;
-        let version = fold(&self.pool).await.or_internal()?;
         let mut conn = self.pool.acquire().await.or_internal()?;
+        let (version, _) = audit::version(&mut conn).await.or_internal()?;
         let rows = audit::cards(&mut conn).await.or_internal()?;
         let wanted: Vec<&CardRow> = rows.iter().filter(|row| is_wanted(row, filter)).collect();
         let missing: Vec<&CardRow> =
@@ -238,8 +239,8 @@ async fn alt_test(conn: &mut PgConnection, row: &CardRow) -> Result<AltTest> {
 impl api::Audit for AuditService {
     async fn report(&self, actor: &Actor, filter: AuditFilter) -> Result<AuditReport> {
         actor.require(Capability::ReadAll)?;
-        drift::advance(&self.pool).await?;
-        Ok(AuditReport { schema: AUDIT_SCHEMA.to_owned(), cards: self.cards(&filter).await? })
+        let waiting = catch_up(&self.pool).await?;
+        Ok(AuditReport { schema: AUDIT_SCHEMA.to_owned(), waiting, cards: self.cards(&filter).await? })
     }
 
     async fn decisions(&self, actor: &Actor, filter: DecisionFilter) -> Result<Vec<Decision>> {
@@ -302,7 +303,7 @@ impl api::Audit for AuditService {
 
     async fn monitors(&self, actor: &Actor) -> Result<Vec<DriftMonitor>> {
         actor.require(Capability::ReadAll)?;
-        drift::advance(&self.pool).await?;
+        catch_up(&self.pool).await?;
         drift::monitors(&self.pool).await
     }
 

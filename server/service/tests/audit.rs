@@ -319,3 +319,24 @@ async fn a_verdict_that_comes_after_its_label_is_read_once_and_replayed_alike(po
     let replayed = world.audit.replay(&world.lead, None).await.expect("replays");
     assert!(!replayed.is_empty() && replayed.iter().all(|it| it.same), "{replayed:?}");
 }
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn a_reader_gets_what_is_counted_and_how_much_is_not_while_somebody_else_counts(pool: PgPool) {
+    let world = World::new(pool).await;
+    world.cells([20, 5, 10, 15]).await;
+    assert_eq!(world.card("ok").await.n, 50);
+    let mut counting = world.pool.begin().await.expect("a transaction");
+    concord_store::audit::lock(&mut counting).await.expect("the lock that a long count holds");
+    world.samples(50, 3, 1).await;
+    world.labels("ann", (51, 53), true).await;
+    world.verdicts((51, 53), Some(true), Some(0.8)).await;
+    let report =
+        world.audit.report(&world.lead, AuditFilter::default()).await.expect("a report all the same");
+    let of_ok = |report: &concord_domain::AuditReport| {
+        report.cards.iter().find(|card| card.criterion == "ok").map(|card| card.n)
+    };
+    assert_eq!((report.waiting, of_ok(&report)), (3, Some(50)));
+    counting.rollback().await.expect("the end of it");
+    let report = world.audit.report(&world.lead, AuditFilter::default()).await.expect("a report");
+    assert_eq!((report.waiting, of_ok(&report)), (0, Some(53)));
+}

@@ -48,6 +48,14 @@ pub async fn is_stale(conn: &mut PgConnection) -> Result<bool> {
     Ok(sqlx::query_scalar("select exists (select from audit_stale)").fetch_one(conn).await?)
 }
 
+/// How many samples changed since the last fold.
+///
+/// # Errors
+/// The database's.
+pub async fn waiting(conn: &mut PgConnection) -> Result<i64> {
+    Ok(sqlx::query_scalar("select count(distinct sample_id) from audit_stale").fetch_one(conn).await?)
+}
+
 /// The version of what is folded, and the criteria it was folded by.
 ///
 /// # Errors

@@ -21,7 +21,7 @@ const LEAST_SHARED: u64 = 5;
 
 /// Everybody who has answered blind, by name.
 pub(super) async fn annotators(pool: &PgPool) -> Result<Vec<AnnotatorReport>> {
-    super::fold(pool).await.or_internal()?;
+    super::catch_up(pool).await?;
     let mut conn = pool.acquire().await.or_internal()?;
     let counts = annotators::counts(&mut conn).await.or_internal()?;
     let shared = annotators::shared_votes(&mut conn, SHARED).await.or_internal()?;

@@ -3,14 +3,19 @@
 
 use super::pattern::Pattern;
 use super::tally::{CardKey, Rule, Tally, tally};
+use crate::error::OrInternal;
+use concord_domain::api;
 use concord_store::{Result, audit};
 use sqlx::{PgConnection, PgPool};
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 /// Samples counted anew at once.
 const BATCH: i64 = 8_000;
 /// Marks taken in one transaction; those of the same clusters come with them.
 const MARKS: i64 = 4_000;
+/// How long a reader waits for what changed to be counted.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a cluster adds, as it is stored: card, pattern, how often.
 type Entries = Vec<(i32, Vec<u8>, u32)>;
@@ -42,6 +47,18 @@ pub async fn fold(pool: &PgPool) -> Result<i64> {
         folder.close(&mut tx).await?;
         tx.commit().await?;
     }
+}
+
+/// Brings counts and monitors up to date for a reader, who waits for [`PATIENCE`] and no longer: after a large import
+/// the watch goes on counting. Gives how many changed samples are not in the counts yet.
+pub(crate) async fn catch_up(pool: &PgPool) -> api::Result<u64> {
+    if let Ok(advanced) = tokio::time::timeout(PATIENCE, super::drift::advance(pool)).await {
+        advanced?;
+        return Ok(0);
+    }
+    let mut conn = pool.acquire().await.or_internal()?;
+    let waiting = audit::waiting(&mut conn).await.or_internal()?;
+    Ok(u64::try_from(waiting).unwrap_or(0))
 }
 
 /// Folds everything anew from labels, verdicts and adjudications, in one transaction, in constant memory.

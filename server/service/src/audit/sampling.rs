@@ -51,7 +51,7 @@ pub(super) async fn allocate(pool: &PgPool, task: &str, budget: u64) -> Result<A
     if !(1..=1_000_000).contains(&budget) {
         return Err(Error::invalid("budget", "between 1 and 1000000 labels"));
     }
-    super::fold(pool).await.or_internal()?;
+    super::catch_up(pool).await?;
     let mut conn = pool.acquire().await.or_internal()?;
     let known =
         acceptance::sampling(&mut conn, task).await.or_internal()?.ok_or_else(|| Error::not_found("task"))?;

@@ -26,7 +26,7 @@ pub(super) async fn decisions(
     if filter.skip > 10_000 {
         return Err(Error::invalid("skip", "at most 10000: narrow the filter"));
     }
-    super::fold(pool).await.or_internal()?;
+    super::catch_up(pool).await?;
     let mut tx = pool.begin().await.or_internal()?;
     let rows = decisions::page(&mut tx, filter).await.or_internal()?;
     let seen: Vec<_> = rows.iter().map(|row| row.sample).collect();
@@ -55,7 +55,7 @@ pub(super) async fn reliability(
     criterion: &str,
     judge: &str,
 ) -> Result<Reliability> {
-    super::fold(pool).await.or_internal()?;
+    super::catch_up(pool).await?;
     let mut conn = pool.acquire().await.or_internal()?;
     let major = newest(&mut conn, task, criterion, judge).await?;
     let of = Of { task, criterion, judge, major };
@@ -101,7 +101,7 @@ fn bins(points: &[(f64, bool)]) -> Vec<ReliabilityBin> {
 
 /// A card by category, language, generator and annotator.
 pub(super) async fn slices(pool: &PgPool, task: &str, criterion: &str, judge: &str) -> Result<Vec<Slice>> {
-    super::fold(pool).await.or_internal()?;
+    super::catch_up(pool).await?;
     let mut conn = pool.acquire().await.or_internal()?;
     let major = newest(&mut conn, task, criterion, judge).await?;
     let rows = decisions::slices(&mut conn, Of { task, criterion, judge, major }).await.or_internal()?;
@@ -126,7 +126,7 @@ fn share(k: u64, n: u64) -> Estimate {
 
 /// Every two judges of a task on the same decisions, by McNemar's exact test.
 pub(super) async fn pairs(pool: &PgPool, task: &str) -> Result<Vec<JudgePair>> {
-    super::fold(pool).await.or_internal()?;
+    super::catch_up(pool).await?;
     let mut conn = pool.acquire().await.or_internal()?;
     let rows = decisions::pairs(&mut conn, task).await.or_internal()?;
     Ok(rows
