@@ -11,8 +11,10 @@ pub mod csv;
 mod decisions;
 mod drift;
 mod escalations;
+mod gold;
 mod investigation;
 mod overview;
+mod programme;
 mod sampling;
 mod webhooks;
 
@@ -24,8 +26,10 @@ pub use certificates::certificates;
 pub use decisions::decisions;
 pub use drift::drift;
 pub use escalations::{EscalationEntered, escalations};
+pub use gold::{GoldPage, gold};
 pub use investigation::investigation;
 pub use overview::overview;
+pub use programme::{ProgrammePage, programme};
 pub use sampling::{SamplingPage, sampling};
 pub use webhooks::{WebhooksPage, webhooks};
 
@@ -54,6 +58,7 @@ fn tabs(reader: &Reader, current: &str) -> AnyView {
             {link("/audit/certificates", t(w::CERTIFICATES))}
             {link("/audit/drift", t(w::DRIFT))}
             {link("/audit/sampling", t(w::SAMPLING))}
+            {link("/audit/programme", t(crate::i18n::programme::TITLE))}
             {link("/audit/webhooks", t(w::WEBHOOKS))}
         </nav>
     }

@@ -14,6 +14,8 @@ pub(crate) mod judges;
 #[cfg(feature = "ssr")]
 pub(crate) mod me;
 pub(crate) mod pages;
+#[cfg(feature = "ssr")]
+pub(crate) mod programme;
 pub(crate) mod review;
 #[cfg(feature = "ssr")]
 pub(crate) mod rubrics;

@@ -4,6 +4,7 @@
 use crate::signed_in;
 use concord_tests::audited::{self, CRITERION, JUDGE, TASK};
 use concord_tests::{Browser, Scheme, TestServer};
+use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 /// Opens a document: it has no script and never hydrates.
@@ -120,6 +121,22 @@ async fn a_certificate_on_imported_labels_is_suspended_by_the_drift_alarm_and_in
     browser.close().await;
 }
 
+/// Makes a sample of the volume a gold question, and gives its id.
+async fn gold_question(server: &TestServer) -> String {
+    let lead = server.account("gold@example.org", "lead").await;
+    let listed = server.client().get(server.url("/api/v1/samples?task=explanation")).bearer_auth(&lead);
+    let listed: Value = listed.send().await.expect("an answer").json().await.expect("JSON");
+    let sample = listed["rows"][0]["id"].as_str().expect("a sample").to_owned();
+    let answers = ["relevance", "factuality", "clarity", "safety"].map(|criterion| {
+        json!({"criterion": criterion, "label": "pass", "reason": "The jacket is light and meant for walks in the rain, as the shoes are."})
+    });
+    let request =
+        server.client().put(server.url(&format!("/api/v1/samples/{sample}/gold"))).bearer_auth(&lead);
+    let done = request.json(&json!({"answers": answers})).send().await.expect("an answer");
+    assert!(done.status().is_success(), "{}", done.text().await.unwrap_or_default());
+    sample
+}
+
 #[tokio::test]
 async fn full_audit_pages_have_nothing_for_axe_to_find() {
     let server =
@@ -136,6 +153,8 @@ async fn full_audit_pages_have_nothing_for_axe_to_find() {
     until(&browser, "/audit/webhooks", "[data-testid=delivery]", "no connection").await;
     let judge = "llama-3.1-70b%4077aa01bc%20judge%2F4";
     let card = format!("/audit/card?task=explanation&criterion=factuality&judge={judge}");
+    let sample = gold_question(&server).await;
+    let gold = format!("/audit/gold/{sample}");
     let wrong = format!("/audit/decisions?task=explanation&criterion=factuality&judge={judge}&cell=fp");
     let pages = [
         ("overview", "/audit"),
@@ -143,6 +162,8 @@ async fn full_audit_pages_have_nothing_for_axe_to_find() {
         ("decisions", wrong.as_str()),
         ("drift", "/audit/drift"),
         ("sampling", "/audit/sampling?task=explanation&budget=300"),
+        ("programme", "/audit/programme?task=explanation"),
+        ("gold", gold.as_str()),
         ("webhooks", "/audit/webhooks"),
     ];
     look(&browser, "full", &pages).await;
@@ -158,6 +179,7 @@ async fn empty_and_refused_audit_pages_say_what_to_do() {
         ("certificates", "/audit/certificates"),
         ("drift", "/audit/drift"),
         ("sampling", "/audit/sampling"),
+        ("programme", "/audit/programme"),
         ("webhooks", "/audit/webhooks"),
         ("card-missing", "/audit/card?task=tag&criterion=x&judge=nobody"),
     ];

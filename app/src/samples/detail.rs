@@ -5,7 +5,7 @@ use crate::i18n::{moment, samples as w};
 use crate::review::{SampleZone, UserZone};
 use crate::session::{use_lang, use_words};
 use crate::ui::icon::Mark;
-use concord_domain::{Answer, Grade, PersonLabel, Phase, Rubric, SampleDetail, Verdict};
+use concord_domain::{Answer, Capability, Grade, PersonLabel, Phase, Rubric, SampleDetail, Verdict};
 use leptos::prelude::*;
 
 /// A sample's own page.
@@ -13,10 +13,14 @@ use leptos::prelude::*;
 pub fn sample(reader: &Reader, detail: SampleDetail) -> String {
     let t = reader.words();
     reader.render(t(w::SAMPLE), || {
+        let gold = reader.viewer.can(Capability::ManageProgramme).then(|| {
+            let href = format!("/audit/gold/{}", detail.sample.id);
+            view! { <a class="button" href=href data-testid="make-gold">{t(crate::i18n::programme::MAKE_GOLD)}</a> }
+        });
         view! {
             <div class="page">
                 <p class="small"><a href="/samples">"← " {t(w::BACK_TO_SAMPLES)}</a></p>
-                <h1>{t(w::SAMPLE)}</h1>
+                <div class="page-top"><h1>{t(w::SAMPLE)}</h1>{gold}</div>
                 <Detail detail/>
             </div>
         }

@@ -2,6 +2,7 @@
 //! page; forms are plain posts that redirect to what they did.
 
 mod csv;
+mod programme;
 mod sampling;
 mod webhooks;
 
@@ -38,6 +39,7 @@ pub(super) fn routes() -> Router<HttpState> {
         .route("/audit/investigations/{id}/recalibrate", post(recalibrate))
         .route("/audit/investigations/{id}/certify", post(certify_anew))
         .merge(csv::routes())
+        .merge(programme::routes())
         .merge(sampling::routes())
         .merge(webhooks::routes())
 }
@@ -207,6 +209,10 @@ impl Fields {
 
     pub(super) fn one(&self, name: &str) -> String {
         self.all(name).pop().unwrap_or_default()
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
     }
 
     pub(super) fn has(&self, name: &str) -> bool {

@@ -3,6 +3,7 @@
 mod cases;
 mod expected;
 mod hostile;
+mod programme;
 mod rubrics;
 mod surface;
 mod walk;

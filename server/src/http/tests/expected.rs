@@ -21,7 +21,7 @@ use Needs::{Anyone, May, Nothing, Person};
 pub(super) type Line = (&'static str, &'static str, &'static str, &'static str, Needs);
 
 /// The pages people live in, and the probes.
-const PAGES: [Line; 9] = [
+const PAGES: &[Line] = &[
     ("GET", "/", "", "", May(&[ReadOwn])),
     ("GET", "/review", "", "", May(&[Review, ReadOwn])),
     ("GET", "/samples", "", "", May(&[ReadOwn])),
@@ -33,7 +33,7 @@ const PAGES: [Line; 9] = [
     ("GET", "/readyz", "", "", Nothing),
 ];
 
-const FUNCTIONS: [Line; 14] = [
+const FUNCTIONS: &[Line] = &[
     ("POST", "/rpc/sign_in", "", "email=a%40b&password=wrong", Nothing),
     ("POST", "/rpc/set_lang", "", "lang=zh", Nothing),
     ("POST", "/rpc/set_theme", "", "theme=dark", Nothing),
@@ -56,7 +56,7 @@ const SUBMIT: &str =
     r#"{"id":"00000000-0000-0000-0000-000000000000","key":"k","submission":{"phase":"blind","answers":[]}}"#;
 const CARD: &str = "task=tag&criterion=relevance&judge=j";
 
-const DOCUMENTS: [Line; 43] = [
+const DOCUMENTS: &[Line] = &[
     ("GET", "/account", "", "", Person(&[])),
     ("POST", "/account/tokens", "", "name=t&scope=nothing", Person(&[])),
     ("POST", "/account/tokens/{id}/revoke", "", "", Person(&[])),
@@ -84,6 +84,11 @@ const DOCUMENTS: [Line; 43] = [
     ("POST", "/audit/investigations/{id}", "", "step=close&note=x", May(&[Certify])),
     ("POST", "/audit/investigations/{id}/relabel", "", "n=1", May(&[Certify])),
     ("POST", "/audit/investigations/{id}/certify", "", "judge=j", May(&[Certify])),
+    ("GET", "/audit/programme", "", "", May(&[ReadAll])),
+    ("POST", "/audit/programme", "", "task=tag&overlap=0", May(&[ManageProgramme])),
+    ("GET", "/audit/gold/{sample}", "", "", May(&[ReadAll, ReadOwn])),
+    ("POST", "/audit/gold/{sample}", "", "label.relevance=x", May(&[ManageProgramme])),
+    ("POST", "/audit/gold/{sample}/retire", "", "", May(&[ManageProgramme])),
     ("GET", "/audit/sampling", "", "", May(&[ReadAll])),
     ("POST", "/audit/sampling", "", "task=tag&rate_pass=1&rate_fail=1&floor=.1", May(&[ManageProgramme])),
     ("GET", "/audit/webhooks", "", "", May(&[Certify])),
@@ -114,7 +119,7 @@ const DOCUMENTS: [Line; 43] = [
     ("POST", "/rubrics/publish", "", "toml=x", May(&[ManageProgramme])),
 ];
 
-const MORE_DOCUMENTS: [Line; 12] = [
+const MORE_DOCUMENTS: &[Line] = &[
     ("GET", "/audit/card/judges.csv", CARD, "", May(&[ReadAll])),
     ("GET", "/audit/card/reliability.csv", CARD, "", May(&[ReadAll])),
     ("GET", "/audit/card/slices.csv", CARD, "", May(&[ReadAll])),
@@ -142,7 +147,7 @@ const CERTIFY: &str =
 const SAMPLING: &str = r#"{"rate_pass":1,"rate_fail":1,"floor":0.1}"#;
 const DECIDE: &str = r#"{"sample":"00000000-0000-0000-0000-000000000000","criterion":"relevance","outcome":"pass","reason":"slip"}"#;
 
-const API_OF_ANNOTATORS: [Line; 20] = [
+const API_OF_ANNOTATORS: &[Line] = &[
     ("GET", "/api/v1/openapi.json", "", "", Nothing),
     ("GET", "/api/v1/me", "", "", Anyone),
     ("GET", "/api/v1/me/work", "", "", May(&[ReadOwn])),
@@ -165,7 +170,7 @@ const API_OF_ANNOTATORS: [Line; 20] = [
     ("GET", "/api/v1/rubrics/{task}", "", "", May(&[ReadOwn])),
 ];
 
-const API_OF_LEADS: [Line; 60] = [
+const API_OF_LEADS: &[Line] = &[
     ("GET", "/api/v1/erasures", "", "", May(&[ManageAccounts])),
     ("POST", "/api/v1/erasures", "", r#"{"user":"nobody"}"#, May(&[ManageAccounts])),
     ("GET", "/api/v1/annotators", "", "", May(&[ReadAll])),
@@ -236,5 +241,5 @@ const API_OF_LEADS: [Line; 60] = [
 
 /// Every line.
 pub(super) fn lines() -> Vec<Line> {
-    [&PAGES[..], &FUNCTIONS, &DOCUMENTS, &MORE_DOCUMENTS, &API_OF_ANNOTATORS, &API_OF_LEADS].concat()
+    [PAGES, FUNCTIONS, DOCUMENTS, MORE_DOCUMENTS, API_OF_ANNOTATORS, API_OF_LEADS].concat()
 }
