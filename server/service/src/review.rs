@@ -45,7 +45,7 @@ impl api::Review for ReviewService {
         if !(1..=4).contains(&count) {
             return Err(Error::invalid("count", "between 1 and 4"));
         }
-        let mut tx = self.pool.begin().await.or_internal()?;
+        let mut tx = review::begin(&self.pool).await.or_internal()?;
         review::lock_queue_of(&mut tx, actor.account).await.or_internal()?;
         review::expire(&mut tx).await.or_internal()?;
         let mut rows = review::held(&mut tx, actor.account, task, i64::from(count)).await.or_internal()?;
@@ -68,7 +68,7 @@ impl api::Review for ReviewService {
         actor.require(Capability::Review)?;
         check_bounds(key, &submission)?;
         let hash = body_hash(&submission)?;
-        let mut tx = self.pool.begin().await.or_internal()?;
+        let mut tx = review::begin(&self.pool).await.or_internal()?;
         let row = owned(&mut tx, actor, id).await?;
         if let Some((stored, labels)) = review::submission_by_key(&mut tx, id, key).await.or_internal()? {
             return if stored == hash {

@@ -15,14 +15,22 @@ pub async fn lock(conn: &mut PgConnection) -> Result<()> {
     Ok(())
 }
 
-/// Takes the `limit` oldest marks from the queue of changed samples, and with them every mark of the clusters those
+/// The newest mark in the queue of changed samples; `None`: nothing changed.
+///
+/// # Errors
+/// The database's.
+pub async fn newest_stale(conn: &mut PgConnection) -> Result<Option<i64>> {
+    Ok(sqlx::query_scalar("select max(id) from audit_stale").fetch_one(conn).await?)
+}
+
+/// Takes the `limit` oldest marks up to `newest` from the queue of changed samples, and with them every mark of the clusters those
 /// are in; gives the samples, and the clusters that some of them left.
 ///
 /// # Errors
 /// The database's.
-pub async fn take_stale(conn: &mut PgConnection, limit: i64) -> Result<(Vec<Uuid>, Vec<i64>)> {
+pub async fn take_stale(conn: &mut PgConnection, newest: i64, limit: i64) -> Result<(Vec<Uuid>, Vec<i64>)> {
     let rows: Vec<(Uuid, Option<i64>)> = sqlx::query_as(
-        "with oldest as materialized (select id, sample_id, left_cluster from audit_stale order by id limit $1),
+        "with oldest as materialized (select id, sample_id, left_cluster from audit_stale where id <= $2 order by id limit $1),
          clusters as materialized (
             select cluster_hash from samples where id in (select sample_id from oldest)
             union select left_cluster from oldest where left_cluster is not null),
@@ -34,18 +42,20 @@ pub async fn take_stale(conn: &mut PgConnection, limit: i64) -> Result<(Vec<Uuid
          select distinct sample_id, left_cluster from taken",
     )
     .bind(limit)
+    .bind(newest)
     .fetch_all(conn)
     .await?;
     let left = rows.iter().filter_map(|row| row.1).collect();
     Ok((rows.into_iter().map(|row| row.0).collect(), left))
 }
 
-/// Whether samples changed since the last fold.
+/// Whether a mark up to `newest` is in the queue.
 ///
 /// # Errors
 /// The database's.
-pub async fn is_stale(conn: &mut PgConnection) -> Result<bool> {
-    Ok(sqlx::query_scalar("select exists (select from audit_stale)").fetch_one(conn).await?)
+pub async fn is_stale(conn: &mut PgConnection, newest: i64) -> Result<bool> {
+    let sql = "select exists (select from audit_stale where id <= $1)";
+    Ok(sqlx::query_scalar(sql).bind(newest).fetch_one(conn).await?)
 }
 
 /// How many samples changed since the last fold.

@@ -22,15 +22,17 @@ type Entries = Vec<(i32, Vec<u8>, u32)>;
 /// How often a card shows a pattern.
 pub(super) type Patterns = BTreeMap<(i32, Vec<u8>), i64>;
 
-/// Folds what changed since the last time, in batches, and gives the version then. When the criteria of a
-/// task changed, everything is folded anew.
+/// Folds what has changed since the last time, in batches, and gives the version then. What changes meanwhile waits
+/// for the next fold: under load each would otherwise go on for ever, a few samples at a time. When the criteria of
+/// a task changed, everything is folded anew.
 ///
 /// # Errors
 /// The database's.
 pub async fn fold(pool: &PgPool) -> Result<i64> {
+    let newest = audit::newest_stale(&mut *pool.acquire().await?).await?.unwrap_or(0);
     loop {
         let mut tx = pool.begin().await?;
-        if !audit::is_stale(&mut tx).await? {
+        if !audit::is_stale(&mut tx, newest).await? {
             return Ok(audit::version(&mut tx).await?.0);
         }
         audit::lock(&mut tx).await?;
@@ -40,7 +42,7 @@ pub async fn fold(pool: &PgPool) -> Result<i64> {
             refold(pool).await?;
             continue;
         }
-        let (samples, left) = audit::take_stale(&mut tx, MARKS).await?;
+        let (samples, left) = audit::take_stale(&mut tx, newest, MARKS).await?;
         let clusters = audit::clusters_of(&mut tx, &samples, &left).await?;
         audit::refresh_references(&mut tx, &samples).await?;
         folder.clusters(&mut tx, &clusters).await?;

@@ -3,7 +3,7 @@
 
 use crate::Result;
 use concord_domain::{AccountId, AssignmentId, SampleId};
-use sqlx::{PgConnection, Row};
+use sqlx::{PgConnection, PgPool, Postgres, Row, Transaction};
 use uuid::Uuid;
 
 /// Candidates looked at a task, so that what others hold this moment leaves some.
@@ -32,6 +32,15 @@ pub struct Place {
     pub learning_rank: f64,
     /// The sample.
     pub sample: Uuid,
+}
+
+/// Begins a transaction of the review. Its statements each read a few rows by an index, and are planned once a
+/// connection: planned while the tables are still small they would read them whole for ever after.
+///
+/// # Errors
+/// The database's.
+pub async fn begin(pool: &PgPool) -> Result<Transaction<'static, Postgres>> {
+    Ok(pool.begin_with("begin; set local enable_seqscan = off").await?)
 }
 
 /// Lets a person's requests for samples run one after another, so that two tabs never get the same sample twice.
@@ -98,7 +107,7 @@ macro_rules! first_of {
     ($($candidates:tt)*) => {
         concat!(
             "select s.id from (", $($candidates)*, ") c join samples s on s.id = c.id
-             where s.open_slots > 0 order by c.place, c.id limit 1 for update of s skip locked"
+             where s.open_slots > 0 order by c.place, c.id limit 1 for no key update of s skip locked"
         )
     };
 }
@@ -289,7 +298,7 @@ pub async fn next_gold(
         "select s.id from gold_questions g join samples s on s.id = g.sample_id
          where g.active and g.task = any($2) and s.text <> '' and (s.half = 'train' or s.open_slots = 0) and ",
         fresh!("s.id"),
-        " order by hashtextextended(s.id::text || $1::text, 0) limit 1 for update of s skip locked"
+        " order by hashtextextended(s.id::text || $1::text, 0) limit 1 for no key update of s skip locked"
     );
     let found = sqlx::query_scalar(GOLD).bind(account.0).bind(tasks).fetch_optional(conn).await?;
     Ok(found.map(SampleId))
@@ -313,7 +322,7 @@ pub async fn next_repeat(
            and a.submitted_at < now() - make_interval(days => (select min(d) from unnest($3::int[]) d))
            and a.submitted_at < now() - make_interval(days => t.days)
            and not exists (select 1 from assignments r where r.repeat_of = a.id)
-         order by a.submitted_at desc limit 1 for update of s skip locked",
+         order by a.submitted_at desc limit 1 for no key update of s skip locked",
     )
     .bind(account.0)
     .bind(tasks)
