@@ -39,6 +39,8 @@ fi
 if [ "$goal" = test ]; then
     has chromium || packages+=(chromium)
     has chromedriver || packages+=(chromium-driver)
+    # Steps the clock of one program under test.
+    has faketime || packages+=(faketime)
     compgen -G '/usr/share/fonts/opentype/noto/NotoSansCJK*' >/dev/null || packages+=(fonts-noto-cjk)
 fi
 if [ ${#packages[@]} -gt 0 ]; then

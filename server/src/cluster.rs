@@ -25,7 +25,12 @@ use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
+use tokio::sync::watch;
 
+/// How often the private cluster is looked after, and how often at least while it does not start.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+const LOOK_AT_LEAST_EVERY: Duration = Duration::from_secs(5);
 /// PostgreSQL's code for a database that does not exist.
 const NO_SUCH_DATABASE: &str = "3D000";
 
@@ -101,6 +106,30 @@ impl Database {
         }
     }
 
+    /// Starts the private cluster again whenever it is down, until told to stop. A database that `DATABASE_URL`
+    /// names is its operator's.
+    pub fn keep_up(&self, mut stop: watch::Receiver<bool>) -> impl Future<Output = ()> + Send + use<> {
+        let private = self.private.as_ref().map(|private| (private.folder.clone(), private.place.clone()));
+        async move {
+            let Some((folder, place)) = private else { return };
+            let mut pause = LOOK_EVERY;
+            while tokio::time::timeout(pause, stop.wait_for(|stop| *stop)).await.is_err() {
+                let (folder, place) = (folder.clone(), place.clone());
+                pause = match blocking(move || revive(&folder, &place)).await {
+                    Ok(true) => {
+                        tracing::warn!("PostgreSQL was down and has been started again");
+                        LOOK_EVERY
+                    }
+                    Ok(false) => LOOK_EVERY,
+                    Err(error) => {
+                        tracing::error!(%error, "PostgreSQL is down and does not start; trying again");
+                        (pause * 2).min(LOOK_AT_LEAST_EVERY)
+                    }
+                };
+            }
+        }
+    }
+
     /// Leaves the database; the last one out stops the private cluster.
     ///
     /// # Errors
@@ -137,6 +166,16 @@ fn enter(folder: PathBuf) -> Result<Private, ClusterError> {
     let membership = lock::join(&folder, &turn)?;
     postmaster::ensure(&place)?;
     Ok(Private { folder, place, membership })
+}
+
+/// Starts the cluster if it is down; gives whether it was.
+fn revive(folder: &Path, place: &Place) -> Result<bool, ClusterError> {
+    if postmaster::running(place) {
+        return Ok(false);
+    }
+    let _turn = lock::turn(folder)?;
+    postmaster::ensure(place)?;
+    Ok(true)
 }
 
 /// Root's data folder can be walked through, not read: the cluster in it belongs to another user.

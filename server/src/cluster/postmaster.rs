@@ -121,7 +121,7 @@ fn settings(place: &Place) -> String {
 
 /// Whether the process that `postmaster.pid` names is this cluster's server: a server works in its
 /// data folder, and a process that only got an old number again does not.
-fn running(place: &Place) -> bool {
+pub(super) fn running(place: &Place) -> bool {
     let Some(pid) = named_process(place) else { return false };
     let folder = fs::read_link(format!("/proc/{pid}/cwd"));
     let data = fs::canonicalize(&place.data);

@@ -39,6 +39,7 @@ pub(super) async fn run(run: &Run, args: Args) -> Result<Outcome> {
         let addr = listener.local_addr()?;
         let (tell_stop, stop) = watch::channel(false);
         let mut background = start_workers(run, &concord, &stop);
+        background.spawn(database.keep_up(stop.clone()));
         if args.demo {
             let demo = first_world(concord.pool.clone(), concord.use_cases.clone());
             let stopped = run.stop.clone();

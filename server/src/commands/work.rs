@@ -10,6 +10,7 @@ pub(super) async fn run(run: &Run) -> Result<Outcome> {
         let concord = compose::compose(&run.config, database).await?;
         let (tell_stop, stop) = watch::channel(false);
         let mut loops = serve::start_workers(run, &concord, &stop);
+        loops.spawn(database.keep_up(stop.clone()));
         println!("working on {}; Ctrl-C stops after putting the job at hand back", database.describe());
         run.stop.cancelled().await;
         tell_stop.send_replace(true);
