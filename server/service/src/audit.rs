@@ -14,6 +14,7 @@ mod views;
 mod watch;
 
 pub(crate) use card::estimate;
+pub use drift::advance;
 pub(crate) use fold::catch_up;
 pub use fold::{fold, refold};
 pub(crate) use tally::major_of;

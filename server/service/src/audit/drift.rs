@@ -69,7 +69,7 @@ pub(super) async fn watch(
 ///
 /// # Errors
 /// The database's.
-pub(super) async fn advance(pool: &PgPool) -> Result<()> {
+pub async fn advance(pool: &PgPool) -> Result<()> {
     super::fold(pool).await.or_internal()?;
     let mut tx = pool.begin().await.or_internal()?;
     let settled = decisions::settled(&mut tx).await.or_internal()?;

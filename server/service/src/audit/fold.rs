@@ -15,7 +15,7 @@ const BATCH: i64 = 8_000;
 /// Marks taken in one transaction; those of the same clusters come with them.
 const MARKS: i64 = 4_000;
 /// How long a reader waits for what changed to be counted.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a cluster adds, as it is stored: card, pattern, how often.
 type Entries = Vec<(i32, Vec<u8>, u32)>;

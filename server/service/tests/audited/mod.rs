@@ -145,7 +145,7 @@ impl World {
             reference: rule.map(Into::into),
             ..AuditFilter::default()
         };
-        // A report waits two seconds for what changed to be counted; these are about what is counted in the end.
+        // A report waits five seconds for what changed to be counted; these are about what is counted in the end.
         concord_service::audit::fold(&self.pool).await.expect("a fold");
         let mut cards = self.audit.report(&self.lead, filter).await.expect("a report").cards;
         assert_eq!(cards.len(), 1, "{cards:?}");
