@@ -10,6 +10,7 @@ mod faults;
 mod killed;
 mod operation;
 mod programme;
+mod roles;
 mod supply_chain;
 mod upgrade;
 mod webhooks;
