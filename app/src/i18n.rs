@@ -15,6 +15,8 @@ pub(crate) mod judges;
 pub(crate) mod me;
 pub(crate) mod pages;
 #[cfg(feature = "ssr")]
+pub(crate) mod pipeline;
+#[cfg(feature = "ssr")]
 pub(crate) mod programme;
 pub(crate) mod review;
 #[cfg(feature = "ssr")]

@@ -22,6 +22,8 @@ pub mod judges;
 #[cfg(feature = "ssr")]
 pub mod me;
 mod pages;
+#[cfg(feature = "ssr")]
+pub mod pipeline;
 mod review;
 mod routes;
 mod rpc;

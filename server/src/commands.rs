@@ -7,11 +7,14 @@ mod backup;
 mod compress;
 mod demo;
 mod doctor;
+mod evaluate;
+mod explain;
 mod export;
 mod generate;
 mod import;
 mod judge;
 mod migrate;
+mod phi;
 mod schema;
 mod serve;
 mod user;
@@ -43,6 +46,12 @@ pub enum Command {
     Compress(compress::Args),
     /// Write samples of some users, and judge them.
     Generate(generate::Args),
+    /// Measure what generation recovers of a known truth.
+    Evaluate(evaluate::Args),
+    /// Fill the table of explanations up, or look lines up in it.
+    Explain(explain::Args),
+    /// Train tag-to-category on the catalogue, or say how good it is.
+    Phi(phi::Args),
     /// Judge what is not judged yet.
     Judge(judge::Args),
     /// Say how judges compare with people.
@@ -112,6 +121,9 @@ pub fn run(cli: Cli, config: Config) -> Result<Outcome> {
             Command::Demo(args) => demo::run(&run, args).await,
             Command::Compress(args) => compress::run(&run, args).await,
             Command::Generate(args) => generate::run(&run, args).await,
+            Command::Evaluate(args) => evaluate::run(&run, args).await,
+            Command::Explain(args) => explain::run(&run, args).await,
+            Command::Phi(args) => phi::run(&run, args).await,
             Command::Judge(args) => judge::run(&run, args).await,
             Command::Audit(args) => audit::run(&run, args).await,
             Command::AuditLog(args) => audit_log::run(&run, args).await,

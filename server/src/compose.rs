@@ -17,7 +17,9 @@ use concord_service::items::ItemIndex;
 use concord_service::jobs::Worker;
 use concord_service::judges::JudgesService;
 use concord_service::judging::Judge;
+use concord_service::lens::Lens;
 use concord_service::models::Models;
+use concord_service::pipeline::PipelineService;
 use concord_service::privacy::PrivacyService;
 use concord_service::programmes::ProgrammesService;
 use concord_service::review::ReviewService;
@@ -62,6 +64,7 @@ pub async fn compose(config: &Config, database: &Database) -> Result<Concord> {
     let models = open_models(config, &metrics)?;
     let accounts = Arc::new(AccountsService::new(pool.clone()));
     let exports = ExportsService::new(pool.clone(), config.data.join("exports"));
+    let lens = Arc::new(Lens::default());
     let reach = if config.webhook_private { Reach::Anywhere } else { Reach::Public };
     let use_cases = api::UseCases {
         accounts: accounts.clone(),
@@ -70,6 +73,7 @@ pub async fn compose(config: &Config, database: &Database) -> Result<Concord> {
         programmes: Arc::new(ProgrammesService::new(pool.clone())),
         samples: Arc::new(SamplesService::new(pool.clone())),
         work: Arc::new(WorkService::new(pool.clone(), models.clone())),
+        pipeline: Arc::new(PipelineService::new(pool.clone(), models.clone(), Arc::clone(&lens))),
         audit: Arc::new(AuditService::new(pool.clone())),
         webhooks: Arc::new(WebhooksService::new(pool.clone(), reach)),
         judges: Arc::new(JudgesService::new(pool.clone(), models.clone())),
@@ -78,7 +82,7 @@ pub async fn compose(config: &Config, database: &Database) -> Result<Concord> {
         exports: Arc::new(exports.clone()),
     };
     let generator =
-        Generator { pool: pool.clone(), models: models.clone(), index: Arc::new(ItemIndex::default()) };
+        Generator { pool: pool.clone(), models: models.clone(), index: Arc::new(ItemIndex::default()), lens };
     let judge = Judge { pool: pool.clone(), models: models.clone() };
     let courier = Courier { pool: pool.clone(), reach };
     let worker = Worker {

@@ -18,6 +18,7 @@ mod me;
 mod metrics;
 mod observe;
 mod pages;
+mod pipeline;
 mod problem;
 mod rubrics;
 mod samples;
@@ -80,6 +81,7 @@ pub fn router(state: HttpState) -> Router {
         .merge(audit::routes())
         .merge(samples::routes())
         .merge(judges::routes())
+        .merge(pipeline::routes())
         .merge(me::routes())
         .merge(annotators::routes())
         .merge(cases::routes())

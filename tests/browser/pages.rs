@@ -4,12 +4,14 @@
 use crate::signed_in;
 use concord_tests::{Browser, Scheme, TestServer};
 
-const PAGES: [(&str, &str); 5] = [
+const PAGES: [(&str, &str); 7] = [
     ("home", "/"),
     ("review", "/review"),
     ("samples", "/samples"),
     ("exports", "/exports"),
     ("account", "/account"),
+    ("pipeline", "/pipeline"),
+    ("preset-interests", "/pipeline/interests"),
 ];
 
 #[tokio::test]
@@ -18,6 +20,8 @@ async fn full_pages_have_nothing_for_axe_to_find() {
     server.load_demo().await;
     let admin = server.account("admin@example.org", "admin").await;
     server.generate(&admin, &server.users_of("train", 2).await).await;
+    let built = server.post(&admin, "/api/v1/preset-interests/build", &serde_json::json!({})).await;
+    assert_eq!(built.status(), 200);
     let browser = signed_in(&server, "lead@example.org", "lead").await;
     look(&browser, "full", &PAGES).await;
     let sample =

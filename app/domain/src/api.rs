@@ -140,6 +140,36 @@ pub trait Work: Send + Sync {
     async fn cancel(&self, actor: &Actor, id: JobId) -> Result<()>;
 }
 
+/// What people steer of the pipeline.
+#[async_trait]
+pub trait Pipeline: Send + Sync {
+    /// The preset interest pool, those taken out too.
+    async fn presets(&self, actor: &Actor) -> Result<Vec<PresetInterest>>;
+    /// Adds a preset for each category of the catalogue that has none; gives how many are new.
+    async fn build_presets(&self, actor: &Actor) -> Result<u64>;
+    /// Adds one.
+    async fn add_preset(&self, actor: &Actor, new: NewPreset) -> Result<PresetInterest>;
+    /// Renames one, takes it out or brings it back.
+    async fn change_preset(&self, actor: &Actor, id: i64, change: PresetChange) -> Result<PresetInterest>;
+    /// φ for the embedder there is; `None` before it is trained.
+    async fn phi(&self, actor: &Actor) -> Result<Option<PhiReport>>;
+    /// Trains φ anew on the catalogue.
+    async fn train_phi(&self, actor: &Actor, seed: u64) -> Result<PhiReport>;
+    /// The best stored line for each of these items for a user; no model is asked.
+    async fn explanations(
+        &self,
+        actor: &Actor,
+        user: &str,
+        items: Vec<String>,
+    ) -> Result<Vec<ShownExplanation>>;
+    /// Queues the building of the interest-item-explanation table.
+    async fn build_explanations(&self, actor: &Actor, request: ExplainRequest) -> Result<JobId>;
+    /// Generations as batches, newest first; or one.
+    async fn batches(&self, actor: &Actor, id: Option<GenerationId>) -> Result<Vec<Batch>>;
+    /// Pauses a batch, goes on, stops it, or changes its place in the queue.
+    async fn steer(&self, actor: &Actor, id: GenerationId, steer: Steer) -> Result<Batch>;
+}
+
 /// The audit of judges: report cards, certificates, drift.
 #[async_trait]
 pub trait Audit: Send + Sync {
@@ -296,6 +326,8 @@ pub struct UseCases {
     pub samples: std::sync::Arc<dyn Samples>,
     /// Generation and jobs.
     pub work: std::sync::Arc<dyn Work>,
+    /// The pipeline.
+    pub pipeline: std::sync::Arc<dyn Pipeline>,
     /// The audit.
     pub audit: std::sync::Arc<dyn Audit>,
     /// Webhooks.

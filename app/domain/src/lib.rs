@@ -13,6 +13,7 @@ mod error;
 mod history;
 mod ids;
 mod judge;
+mod pipeline;
 #[cfg(feature = "server")]
 mod privacy;
 mod programme;
@@ -40,6 +41,7 @@ pub use error::Error;
 pub use history::*;
 pub use ids::*;
 pub use judge::*;
+pub use pipeline::*;
 #[cfg(feature = "server")]
 pub use privacy::*;
 pub use programme::*;

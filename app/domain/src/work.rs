@@ -19,6 +19,8 @@ pub enum JobState {
     Failed,
     /// Stopped by a person.
     Cancelled,
+    /// Waits until a person lets it go on.
+    Paused,
 }
 
 /// A job as shown.
@@ -62,11 +64,33 @@ pub struct GenerationRequest {
     pub explanations: u32,
     /// Seed of the draw and of decoding.
     pub seed: u64,
+    /// Keeps the last day of each user's behaviour away, so that it can be predicted.
+    pub hold_out: bool,
+    /// Place in the queue, 0 to 19, higher first.
+    pub priority: i32,
+    /// RecGPT-V2: a planner writes so many personas, each predicts tags, an arbiter chooses; 0 is off.
+    pub personas: u32,
+    /// RecGPT-V2: a style guideline before the explanations.
+    pub style: bool,
+    /// RecGPT-V2: so many outputs of tags, of which constrained selection takes one; 1 is off.
+    pub candidates: u32,
 }
 
 impl Default for GenerationRequest {
     fn default() -> Self {
-        Self { users: 5, user_keys: Vec::new(), interests: 5, tags: 10, explanations: 5, seed: 1 }
+        Self {
+            users: 5,
+            user_keys: Vec::new(),
+            interests: 5,
+            tags: 10,
+            explanations: 5,
+            seed: 1,
+            hold_out: false,
+            priority: 10,
+            personas: 0,
+            style: false,
+            candidates: 1,
+        }
     }
 }
 

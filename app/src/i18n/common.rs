@@ -14,6 +14,7 @@ texts! {
     AUDIT "Audit" "审计";
     JUDGES "Judges" "评审模型";
     RUBRICS "Rubrics" "评分标准";
+    PIPELINE "Pipeline" "生成流程";
     SIGN_IN "Sign in" "登录";
     SIGN_OUT "Sign out" "退出登录";
     ACCOUNT "Account" "账户";

@@ -44,6 +44,7 @@ pub(crate) fn job_state(lang: Lang, state: JobState) -> &'static str {
         JobState::Done => ("done", "已完成"),
         JobState::Failed => ("failed", "失败"),
         JobState::Cancelled => ("stopped", "已停止"),
+        JobState::Paused => ("paused", "已暂停"),
     };
     super::Text::new(en, zh).get(lang)
 }
@@ -55,6 +56,7 @@ pub(crate) fn job_kind(lang: Lang, kind: &str) -> String {
         "judge" => ("Judge", "评审"),
         "rationale" => ("Rationale", "理由"),
         "export" => ("Export", "导出"),
+        "explain" => ("Explain", "推荐理由"),
         other => return other.to_owned(),
     };
     super::Text::new(en, zh).get(lang).to_owned()

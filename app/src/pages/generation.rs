@@ -81,7 +81,7 @@ pub(crate) fn JobTable(jobs: Vec<Job>) -> impl IntoView {
     let (t, lang) = (use_words(), use_lang());
     (!jobs.is_empty()).then(|| {
         let rows = jobs.into_iter().map(|job| {
-            let open = matches!(job.state, JobState::Queued | JobState::Running);
+            let open = matches!(job.state, JobState::Queued | JobState::Running | JobState::Paused);
             let class = if job.state == JobState::Failed { "state bad" } else { "state" };
             let progress = if job.total > 0 {
                 format!("{} / {}", count(job.done), count(job.total))

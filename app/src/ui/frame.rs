@@ -19,6 +19,8 @@ pub(crate) fn Header() -> impl IntoView {
             viewer.can(Capability::ReadAll).then(|| nav_link("/judges", w::JUDGES, "nav-judges", true));
         let rubrics =
             viewer.can(Capability::ReadAll).then(|| nav_link("/rubrics", w::RUBRICS, "nav-rubrics", true));
+        let pipeline =
+            viewer.can(Capability::ReadAll).then(|| nav_link("/pipeline", w::PIPELINE, "nav-pipeline", true));
         let exports =
             viewer.can(Capability::Export).then(|| nav_link("/exports", w::EXPORTS, "nav-exports", true));
         view! {
@@ -30,6 +32,7 @@ pub(crate) fn Header() -> impl IntoView {
                 {audit}
                 {judges}
                 {rubrics}
+                {pipeline}
                 {exports}
             </nav>
         }

@@ -30,6 +30,17 @@ pub fn compress(
     budget: usize,
     count: &dyn Fn(&str) -> usize,
 ) -> History {
+    compress_telling(behaviours, as_of, budget, count).0
+}
+
+/// The same, with the lines that were left out, newest first and not numbered.
+#[must_use]
+pub fn compress_telling(
+    behaviours: &[Behaviour],
+    as_of: Option<Date>,
+    budget: usize,
+    count: &dyn Fn(&str) -> usize,
+) -> (History, Vec<HistoryLine>) {
     let total = u32::try_from(behaviours.len()).unwrap_or(u32::MAX);
     let mut newest_first: Vec<&Behaviour> = behaviours.iter().filter(|b| is_shown(b)).collect();
     newest_first.sort_by_key(|b| std::cmp::Reverse((b.at, b.position, b.id)));
@@ -38,14 +49,21 @@ pub fn compress(
     let periods = partition::periods(&newest_first, as_of);
     let lines = group::lines(&newest_first, &periods);
     let (kept, dropped) = budget::fit(lines, as_of, budget, count);
-    History {
+    let history = History {
         as_of,
         dropped_lines: u32::try_from(dropped.len()).unwrap_or(u32::MAX),
         dropped_behaviours: dropped.iter().map(behind).sum(),
         lines: kept,
         behaviours: total,
         reliable: total,
-    }
+    };
+    (history, dropped)
+}
+
+/// The tokens of behaviours told one by one, as they stand in the log: what a model would read without compression.
+#[must_use]
+pub fn uncompressed_tokens(behaviours: &[Behaviour], count: &dyn Fn(&str) -> usize) -> usize {
+    behaviours.iter().map(|behaviour| count(&render::event(behaviour))).sum()
 }
 
 fn is_shown(behaviour: &Behaviour) -> bool {

@@ -1,6 +1,10 @@
 //! Interest mining (paper §2): the compressed history in, interests with evidence and reason out.
 
-use crate::prompt::{self, Prompt, PromptFile, Template};
+mod screen;
+
+pub use screen::{Evidence, Mark, Screen, ScreenWords};
+
+use crate::prompt::{self, Prompt, PromptFile};
 use crate::{PipelineError, compress};
 use concord_domain::History;
 use serde::Deserialize;
@@ -14,7 +18,29 @@ const TEXT: &str = include_str!("../../../models/prompts/interests.toml");
 /// # Errors
 /// [`PipelineError::BadFile`].
 pub fn version() -> Result<String, PipelineError> {
-    Ok(format!("interests/{}", PromptFile::<Template>::read(FILE, TEXT)?.version))
+    let (prompt, rules) =
+        (PromptFile::<InterestTemplate>::read(FILE, TEXT)?.version, ScreenWords::shipped()?.version);
+    Ok(format!("interests/{prompt}.{rules}"))
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct InterestTemplate {
+    system: String,
+    user: String,
+    presets: String,
+    consumables: String,
+    gifts: String,
+}
+
+/// What code found before the model looks.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Hints {
+    /// Names of preset interests that may fit.
+    pub presets: Vec<String>,
+    /// Lines of daily consumables.
+    pub consumables: Vec<u32>,
+    /// Lines that look like presents.
+    pub gifts: Vec<u32>,
 }
 
 /// What the generator wrote.
@@ -37,15 +63,17 @@ pub struct Interest {
 pub fn prompt(
     profile: &[(String, String)],
     history: &History,
+    hints: &Hints,
     lang: &str,
     count: u32,
 ) -> Result<Prompt, PipelineError> {
-    let file = PromptFile::<Template>::read(FILE, TEXT)?;
+    let file = PromptFile::<InterestTemplate>::read(FILE, TEXT)?;
     let template = file.language(FILE, lang)?;
     let values = [
         ("date", prompt::date_line(history.as_of, lang)),
         ("profile", prompt::profile_line(profile, lang)),
         ("history", compress::render(history, lang)),
+        ("hints", hint_lines(template, hints)),
         ("count", count.to_string()),
     ];
     let values: Vec<(&str, &str)> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -56,6 +84,21 @@ pub fn prompt(
         // An interest at its longest is about 150 tokens; the decoder closes the document in time if not.
         max_tokens: 24 + 150 * count as usize,
     })
+}
+
+/// A line for each thing to be wary of, and one for presets; nothing where there is nothing to say.
+fn hint_lines(template: &InterestTemplate, hints: &Hints) -> String {
+    let numbers = |lines: &[u32]| lines.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
+    let line = |template: &str, name: &str, value: String| {
+        if value.is_empty() { String::new() } else { prompt::fill(template, &[(name, &value)]) }
+    };
+    let names: Vec<String> = hints.presets.iter().map(|name| prompt::one_line(name, 60)).collect();
+    [
+        line(&template.consumables, "lines", numbers(&hints.consumables)),
+        line(&template.gifts, "lines", numbers(&hints.gifts)),
+        line(&template.presets, "names", names.join("; ")),
+    ]
+    .concat()
 }
 
 /// Evidence before the name: the model looks before it names. At least half of the count: a small model

@@ -6,9 +6,15 @@ pub mod explanations;
 pub mod interests;
 pub mod judge;
 pub mod language;
+pub mod personas;
+pub mod presets;
 pub mod prompt;
+pub mod rouge;
 pub mod rubrics;
+pub mod select;
 pub mod tags;
+pub mod truth;
+pub mod words;
 
 pub use prompt::Prompt;
 

@@ -1,6 +1,10 @@
 //! Item tag prediction (paper §3): interests in, triples of tag, interest and rationale out.
 
-use crate::prompt::{self, Prompt, PromptFile, Template};
+mod rules;
+
+pub use rules::{Broken, Candidate, Recent, RuleWords, Rules, brand_key};
+
+use crate::prompt::{self, Prompt, PromptFile};
 use crate::{PipelineError, compress};
 use concord_domain::History;
 use serde::Deserialize;
@@ -14,7 +18,23 @@ const TEXT: &str = include_str!("../../../models/prompts/tags.toml");
 /// # Errors
 /// [`PipelineError::BadFile`].
 pub fn version() -> Result<String, PipelineError> {
-    Ok(format!("tags/{}", PromptFile::<Template>::read(FILE, TEXT)?.version))
+    let (prompt, rules) =
+        (PromptFile::<TagTemplate>::read(FILE, TEXT)?.version, RuleWords::shipped()?.version);
+    Ok(format!("tags/{prompt}.{rules}"))
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct TagTemplate {
+    system: String,
+    user: String,
+    avoid: String,
+}
+
+/// Tags that a category may have where `count` are asked for: a quarter at first, fewer the more there are, so that fifty
+/// spread over eight categories at least.
+#[must_use]
+pub fn per_category(count: u32) -> usize {
+    (count as usize).div_ceil(8).max(2)
 }
 
 /// What the generator wrote.
@@ -28,7 +48,7 @@ pub struct Tag {
     pub why: String,
 }
 
-/// The prompt for up to `count` tags on these interests.
+/// The prompt for up to `count` tags on these interests, and none of those in `avoid`.
 ///
 /// # Errors
 /// [`PipelineError::BadFile`].
@@ -36,10 +56,11 @@ pub fn prompt(
     profile: &[(String, String)],
     history: &History,
     interests: &[String],
+    avoid: &[String],
     lang: &str,
     count: u32,
 ) -> Result<Prompt, PipelineError> {
-    let file = PromptFile::<Template>::read(FILE, TEXT)?;
+    let file = PromptFile::<TagTemplate>::read(FILE, TEXT)?;
     let template = file.language(FILE, lang)?;
     let list: Vec<String> = interests
         .iter()
@@ -51,15 +72,33 @@ pub fn prompt(
         ("profile", prompt::profile_line(profile, lang)),
         ("history", compress::render(&recent(history), lang)),
         ("interests", list.join("\n")),
+        ("avoid", avoid_line(template, avoid)),
         ("count", count.to_string()),
     ];
     let values: Vec<(&str, &str)> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
     Ok(Prompt {
-        system: template.system.trim().to_owned(),
+        system: prompt::fill(template.system.trim(), &[("banned", &banned(lang)?)]),
         user: prompt::fill(&template.user, &values),
         schema: schema(interests.len(), count),
         max_tokens: 24 + 60 * count as usize,
     })
+}
+
+fn avoid_line(template: &TagTemplate, avoid: &[String]) -> String {
+    if avoid.is_empty() {
+        return String::new();
+    }
+    let tags: Vec<String> = avoid.iter().map(|tag| prompt::one_line(tag, 60)).collect();
+    prompt::fill(&template.avoid, &[("tags", &tags.join("; "))])
+}
+
+/// The banned words of a language, as the prompt asks for them; the rules hold to them whatever the model does.
+fn banned(lang: &str) -> Result<String, PipelineError> {
+    let chinese = lang == "zh";
+    let words = RuleWords::shipped()?.banned;
+    let own: Vec<String> =
+        words.into_iter().filter(|word| word.chars().any(crate::words::is_han) == chinese).collect();
+    Ok(own.join(if chinese { "、" } else { ", " }))
 }
 
 /// The newest lines: enough to see what they have already.

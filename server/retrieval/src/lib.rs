@@ -1,4 +1,8 @@
-//! Finding items for tags: exact search over unit vectors held in memory.
+//! Finding items for tags: exact search over unit vectors held in memory; and φ, which gives a tag its category.
+
+mod phi;
+
+pub use phi::{Phi, PhiTraining};
 
 /// Item vectors in one contiguous block; the limit of a search is one scan of it.
 #[derive(Debug, Default)]

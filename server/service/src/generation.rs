@@ -3,19 +3,28 @@
 //! Each stage is one transaction: the call, its samples and the mark that it is done. A worker killed
 //! in the middle of a stage leaves nothing, and the next one starts that stage again.
 
+mod explanations;
+mod interests;
+mod options;
+mod tags;
+
+pub(crate) use explanations::Ask;
+
 use crate::items::ItemIndex;
 use crate::jobs::{JobError, Progress};
+use crate::lens::Lens;
 use crate::models::Models;
-use concord_domain::ports::{EmbedKind, GenerateRequest, Generated, Priority};
-use concord_domain::{AccountId, ChainLink, GenerationId, GenerationRequest, History, JobId, SampleId, User};
-use concord_pipeline::{PipelineError, Prompt, compress, explanations, interests, language, tags};
+use concord_domain::ports::{GenerateRequest, Generated, Priority};
+use concord_domain::{AccountId, Behaviour, GenerationId, GenerationRequest, History, JobId, SampleId, User};
+use concord_pipeline::{PipelineError, Prompt, compress, language};
 use concord_store::generations::Call;
 use concord_store::jobs::NewJob;
 use concord_store::samples::{Body, NewSample};
-use concord_store::{behaviours, generations, items, jobs, rubrics, samples, users};
+use concord_store::{behaviours, generations, jobs, rubrics, samples, users};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool};
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -68,6 +77,7 @@ impl GenerateArgs {
 /// # Errors
 /// A prompt file that does not parse.
 pub fn prompt_versions() -> Result<String, PipelineError> {
+    use concord_pipeline::{explanations, interests, tags};
     Ok([interests::version()?, tags::version()?, explanations::version()?].join(" "))
 }
 
@@ -80,6 +90,8 @@ pub struct Generator {
     pub models: Models,
     /// Item vectors.
     pub index: Arc<ItemIndex>,
+    /// What texts are compared through.
+    pub lens: Arc<Lens>,
 }
 
 /// What every stage of a user works on.
@@ -87,6 +99,8 @@ struct Subject {
     args: GenerateArgs,
     user: User,
     history: History,
+    /// Reliable behaviours that the history was compressed from, newest first.
+    behaviours: Vec<Behaviour>,
     lang: &'static str,
     request: GenerationRequest,
 }
@@ -102,11 +116,11 @@ impl Generator {
             match stage.as_str() {
                 "interests" => {
                     progress.say(0, 3, "writing interests").await;
-                    self.interests(&subject).await?;
+                    self.interests(&subject, progress).await?;
                 }
                 "tags" => {
                     progress.say(1, 3, "writing tags").await;
-                    self.tags(&subject).await?;
+                    self.tags(&subject, progress).await?;
                 }
                 "explanations" => {
                     progress.say(2, 3, "finding items and writing explanations").await;
@@ -125,167 +139,32 @@ impl Generator {
         let stage = stage.ok_or_else(|| JobError::give_up("the generation or its user is gone"))?;
         let user =
             users::by_id(&mut tx, args.user).await?.ok_or_else(|| JobError::give_up("the user is gone"))?;
+        let Reading { history, behaviours, .. } =
+            read_history(&mut tx, args.user, stage.request.hold_out).await?;
         let history = match stage.history.filter(|history| !history.lines.is_empty()) {
             Some(history) => history,
             None => {
-                let history = read_history(&mut tx, args.user).await?;
                 generations::set_history(&mut tx, args.generation, args.user, &history).await?;
                 history
             }
         };
         tx.commit().await?;
         let lang = language::of(&compress::render(&history, "en"));
-        Ok((stage.stage, Subject { args, user, history, lang, request: stage.request }))
-    }
-
-    async fn interests(&self, subject: &Subject) -> Result<(), JobError> {
-        let prompt = interests::prompt(
-            &subject.user.profile,
-            &subject.history,
-            subject.lang,
-            subject.request.interests,
-        )?;
-        let output = self.write(subject, &prompt, 0).await?;
-        let mut tx = self.pool.begin().await?;
-        let call = Uuid::now_v7();
-        store_call(&mut tx, subject, call, "interest", &interests::version()?, &prompt, &output, 0).await?;
-        for (ordinal, interest) in interests::parse(&output.text)? {
-            let body = Body {
-                reason: Some(interest.reason),
-                stage: Some(interest.stage),
-                evidence: interest.evidence,
-                ..Body::default()
-            };
-            let place = Place { task: "interest", call, ordinal, parent: None, item: None };
-            store_sample(&mut tx, subject, &interest.interest, &body, &place).await?;
-        }
-        advance(&mut tx, subject.args, "interests", "tags").await?;
-        Ok(tx.commit().await?)
-    }
-
-    async fn tags(&self, subject: &Subject) -> Result<(), JobError> {
-        let mut conn = self.pool.acquire().await?;
-        let found =
-            samples::of_user(&mut conn, subject.args.generation, subject.args.user, "interest").await?;
-        drop(conn);
-        let names: Vec<String> = found.iter().map(|(_, text, _)| text.clone()).collect();
-        let prompt = tags::prompt(
-            &subject.user.profile,
-            &subject.history,
-            &names,
-            subject.lang,
-            subject.request.tags,
-        )?;
-        let output = self.write(subject, &prompt, 1).await?;
-        let mut tx = self.pool.begin().await?;
-        let call = Uuid::now_v7();
-        store_call(&mut tx, subject, call, "tag", &tags::version()?, &prompt, &output, 1).await?;
-        for (ordinal, tag) in tags::parse(&output.text)? {
-            let Some((parent, interest, _)) = found.get((tag.interest as usize).saturating_sub(1)) else {
-                continue;
-            };
-            let body = Body {
-                reason: Some(tag.why),
-                chain: vec![ChainLink { kind: "interest".into(), text: interest.clone() }],
-                ..Body::default()
-            };
-            let place = Place { task: "tag", call, ordinal, parent: Some(*parent), item: None };
-            store_sample(&mut tx, subject, &tag.tag, &body, &place).await?;
-        }
-        advance(&mut tx, subject.args, "tags", "explanations").await?;
-        Ok(tx.commit().await?)
-    }
-
-    async fn explanations(&self, subject: &Subject, progress: &Progress) -> Result<(), JobError> {
-        let chosen = self.choose_items(subject, progress).await?;
-        let mut written = Vec::with_capacity(chosen.len());
-        for (n, choice) in (0_u64..).zip(&chosen) {
-            let prompt = explanations::prompt(
-                &choice.interest,
-                &choice.tag,
-                &choice.item,
-                subject.history.as_of,
-                subject.lang,
-            )?;
-            let output = self.write(subject, &prompt, 2 + n).await?;
-            written.push((2 + n, prompt, output));
-        }
-        let mut tx = self.pool.begin().await?;
-        for (choice, (salt, prompt, output)) in chosen.iter().zip(&written) {
-            let call = Uuid::now_v7();
-            store_call(
-                &mut tx,
-                subject,
-                call,
-                "explanation",
-                &explanations::version()?,
-                prompt,
-                output,
-                *salt,
-            )
-            .await?;
-            let link = |kind: &str, text: &str| ChainLink { kind: kind.into(), text: text.into() };
-            let body = Body {
-                chain: vec![
-                    link("interest", &choice.interest),
-                    link("tag", &choice.tag),
-                    link("item", &explanations::item_line(&choice.item)),
-                ],
-                ..Body::default()
-            };
-            let item = Some(choice.item.id);
-            let place = Place { task: "explanation", call, ordinal: 0, parent: Some(choice.parent), item };
-            store_sample(&mut tx, subject, &explanations::parse(&output.text)?, &body, &place).await?;
-        }
-        advance(&mut tx, subject.args, "explanations", "done").await?;
-        jobs::enqueue(&mut tx, &subject.args.judge_job()).await?;
-        Ok(tx.commit().await?)
-    }
-
-    /// The best new item of each tag, tags of different interests in turn, until there are enough.
-    async fn choose_items(&self, subject: &Subject, progress: &Progress) -> Result<Vec<Choice>, JobError> {
-        let wanted = subject.request.explanations as usize;
-        let mut conn = self.pool.acquire().await?;
-        let generation = subject.args.generation;
-        let found_tags = samples::of_user(&mut conn, generation, subject.args.user, "tag").await?;
-        let names: HashMap<SampleId, String> =
-            samples::of_user(&mut conn, generation, subject.args.user, "interest")
-                .await?
-                .into_iter()
-                .map(|(id, text, _)| (id, text))
-                .collect();
-        drop(conn);
-        if wanted == 0 || found_tags.is_empty() {
-            return Ok(Vec::new());
-        }
-        let index = self.index.ready(&self.pool, &*self.models.embedder, progress).await?;
-        let texts = found_tags.iter().map(|(_, text, _)| text.clone()).collect();
-        let vectors = self.models.embedder.embed(EmbedKind::Query, texts).await?;
-        let mut conn = self.pool.acquire().await?;
-        let mut taken: HashSet<i64> = acted_on(&mut conn, subject).await?;
-        let mut choices = Vec::with_capacity(wanted);
-        for place in in_turn(&found_tags) {
-            let (tag_id, tag, parent) = &found_tags[place];
-            let hit = index.search(&vectors[place], 1, |item| !taken.contains(&item)).into_iter().next();
-            let (Some(hit), Some(interest)) = (hit, parent.and_then(|id| names.get(&id))) else { continue };
-            let Some(item) = items::essentials(&mut conn, &[hit.item]).await?.pop() else { continue };
-            taken.insert(item.id);
-            choices.push(Choice { parent: *tag_id, interest: interest.clone(), tag: tag.clone(), item });
-            if choices.len() == wanted {
-                break;
-            }
-        }
-        Ok(choices)
+        Ok((stage.stage, Subject { args, user, history, behaviours, lang, request: stage.request }))
     }
 
     async fn write(&self, subject: &Subject, prompt: &Prompt, salt: u64) -> Result<Generated, JobError> {
+        self.ask(prompt, seed(subject, salt)).await
+    }
+
+    async fn ask(&self, prompt: &Prompt, seed: u64) -> Result<Generated, JobError> {
         let request = GenerateRequest {
             system: prompt.system.clone(),
             user: prompt.user.clone(),
             schema: Some(prompt.schema.clone()),
             max_tokens: prompt.max_tokens,
             temperature: TEMPERATURE,
-            seed: seed(subject, salt),
+            seed,
             priority: Priority::Batch,
         };
         Ok(self.models.generator.generate(request).await?)
@@ -304,14 +183,6 @@ pub async fn end_short(conn: &mut PgConnection, args: GenerateArgs, why: &str) -
     Ok(())
 }
 
-/// A tag with the item found for it.
-struct Choice {
-    parent: SampleId,
-    interest: String,
-    tag: String,
-    item: concord_domain::ItemEssentials,
-}
-
 /// Where a sample comes from.
 struct Place<'a> {
     task: &'a str,
@@ -319,19 +190,6 @@ struct Place<'a> {
     ordinal: i32,
     parent: Option<SampleId>,
     item: Option<i64>,
-}
-
-/// The order in which tags get items: the first of every interest, then the second of every interest, ….
-fn in_turn(tags: &[(SampleId, String, Option<SampleId>)]) -> Vec<usize> {
-    let mut seen: HashMap<Option<SampleId>, usize> = HashMap::new();
-    let mut order: Vec<(usize, usize)> = Vec::with_capacity(tags.len());
-    for (place, (_, _, parent)) in tags.iter().enumerate() {
-        let turn = seen.entry(*parent).or_default();
-        order.push((*turn, place));
-        *turn += 1;
-    }
-    order.sort_unstable();
-    order.into_iter().map(|(_, place)| place).collect()
 }
 
 /// The same run, user and call give the same seed on every try.
@@ -345,14 +203,39 @@ fn seed(subject: &Subject, salt: u64) -> u64 {
         .wrapping_add(salt)
 }
 
-/// Reads and compresses a user's behaviour.
+impl Subject {
+    /// A month before the day this is for; `None` where the log has no times.
+    fn month_ago(&self) -> Option<jiff::Timestamp> {
+        let since = self.history.as_of?.checked_sub(jiff::Span::new().days(30)).ok()?;
+        Some(since.to_zoned(TimeZone::UTC).ok()?.timestamp())
+    }
+}
+
+/// What is read of a user.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    /// Compressed.
+    pub history: History,
+    /// What it was compressed from, newest first.
+    pub behaviours: Vec<Behaviour>,
+    /// What was kept away, newest first: the last day on which the user did something with an item.
+    pub held: Vec<Behaviour>,
+}
+
+/// Reads and compresses a user's behaviour, the last day kept away where that is asked for.
 ///
 /// # Errors
 /// [`JobError`] when nothing can be read of the user.
-pub async fn read_history(conn: &mut PgConnection, user: i64) -> Result<History, JobError> {
-    let events = behaviours::history(conn, user, HISTORY_LIMIT).await?;
-    let as_of = behaviours::newest(conn, user).await?.map(|at| at.to_zoned(jiff::tz::TimeZone::UTC).date());
+pub async fn read_history(conn: &mut PgConnection, user: i64, hold_out: bool) -> Result<Reading, JobError> {
+    let mut events = behaviours::history(conn, user, HISTORY_LIMIT).await?;
+    let mut as_of = behaviours::newest(conn, user).await?.map(|at| at.to_zoned(TimeZone::UTC).date());
     let counts = behaviours::counts(conn, user).await?;
+    let mut held = Vec::new();
+    if hold_out {
+        let day;
+        (held, events, day) = without_last_day(events);
+        as_of = day.or(as_of);
+    }
     let mut history = compress::compress(&events, as_of, HISTORY_BUDGET, &language::estimate_tokens);
     history.behaviours = u32::try_from(counts.all).unwrap_or(u32::MAX);
     if history.lines.is_empty() {
@@ -360,24 +243,26 @@ pub async fn read_history(conn: &mut PgConnection, user: i64) -> Result<History,
             "no reliable behaviour on titled items: nothing to read an interest from",
         ));
     }
-    Ok(history)
+    Ok(Reading { history, behaviours: events, held })
 }
 
-/// Items that are not news to this user: all they acted on, and all they saw in the past month (paper §3).
-async fn acted_on(conn: &mut PgConnection, subject: &Subject) -> Result<HashSet<i64>, JobError> {
-    let events = behaviours::history(conn, subject.args.user, HISTORY_LIMIT).await?;
-    let mut items: HashSet<i64> =
-        events.into_iter().filter_map(|event| event.item.map(|item| item.id)).collect();
-    let month_ago = subject
-        .history
-        .as_of
-        .and_then(|day| day.checked_sub(jiff::Span::new().days(30)).ok())
-        .and_then(|day| day.to_zoned(jiff::tz::TimeZone::UTC).ok());
-    if let Some(since) = month_ago {
-        let seen = behaviours::items_since(conn, subject.args.user, since.timestamp()).await?;
-        items.extend(seen.into_iter().map(|item| item.id));
-    }
-    Ok(items)
+/// Divides behaviours, newest first, before the last day on which an item was acted on; that day, if the log has times.
+/// Without times the last behaviour on an item is kept away, and what came after it.
+fn without_last_day(events: Vec<Behaviour>) -> (Vec<Behaviour>, Vec<Behaviour>, Option<Date>) {
+    let Some(last) = events.iter().position(|event| event.item.is_some()) else {
+        return (Vec::new(), events, None);
+    };
+    let date = |event: &Behaviour| event.at.map(|at| at.to_zoned(TimeZone::UTC).date());
+    let day = date(&events[last]);
+    let end = match day {
+        Some(day) => {
+            events.iter().position(|event| date(event).is_none_or(|it| it < day)).unwrap_or(events.len())
+        }
+        None => last + 1,
+    };
+    let mut held = events;
+    let rest = held.split_off(end);
+    (held, rest, day)
 }
 
 #[expect(clippy::too_many_arguments, reason = "one row of the calls table, spelled out once")]
@@ -411,7 +296,7 @@ async fn store_sample(
     text: &str,
     body: &Body,
     place: &Place<'_>,
-) -> Result<(), JobError> {
+) -> Result<SampleId, JobError> {
     let rubric = rubrics::current(conn, place.task).await?;
     let rubric = rubric.ok_or_else(|| JobError::give_up(format!("no rubric for {}", place.task)))?;
     let text = text.trim();
@@ -429,7 +314,8 @@ async fn store_sample(
         parent: place.parent,
         rubric_version: &rubric.version,
     };
-    Ok(samples::insert(conn, &new).await?)
+    samples::insert(conn, &new).await?;
+    Ok(new.id)
 }
 
 /// Marks a stage as done; another worker that did it first makes this one stop without writing.

@@ -22,7 +22,7 @@ const LEASE_SECONDS: i32 = 60;
 const RENEW_EVERY: Duration = Duration::from_secs(15);
 const IDLE: Duration = Duration::from_millis(500);
 /// Kinds that need a model: run one at a time, as the model does.
-pub const MODEL_KINDS: [&str; 5] = ["generate", "judge", "rejudge", "probe", "rationale"];
+pub const MODEL_KINDS: [&str; 6] = ["generate", "judge", "rejudge", "probe", "explain", "rationale"];
 /// Kinds that need none: never wait for a model.
 pub const LIGHT_KINDS: [&str; 4] = ["export", "accept", "recalibrate", "retain"];
 /// Messages to elsewhere: they wait for others, and nothing waits for them.
@@ -124,7 +124,7 @@ impl JobMeter for () {
 pub struct Worker {
     /// The database.
     pub pool: PgPool,
-    /// Runs `generate`.
+    /// Runs `generate` and `explain`.
     pub generator: Generator,
     /// Runs `judge`, `rejudge`, `probe` and `rationale`.
     pub judge: Judge,
@@ -212,6 +212,7 @@ impl Worker {
             "rejudge" => self.judge.rejudge(args(job)?, progress).await,
             "recalibrate" => judges::recalibrate(&self.pool, args(job)?, progress).await,
             "probe" => self.judge.probe(args(job)?, progress).await,
+            "explain" => self.generator.build_table(args(job)?, progress).await.map(drop),
             "rationale" => self.judge.rationales(args(job)?).await,
             "export" => self.exports.run(args(job)?).await,
             "retain" => crate::retention::run(&self.pool, args(job)?).await,

@@ -76,6 +76,7 @@ impl api::Work for WorkService {
         generations::insert(&mut tx, &new, &drawn).await.or_internal()?;
         for user in &drawn {
             let job = GenerateArgs { generation: id, user: *user }.generate_job(Some(actor.account));
+            let job = jobs::NewJob { priority: request.priority, ..job };
             jobs::enqueue(&mut tx, &job).await.or_internal()?;
         }
         let detail = serde_json::json!({"users": drawn.len(), "model": model.name});
@@ -125,7 +126,12 @@ fn check(request: &GenerationRequest) -> Result<()> {
         ("interests", request.interests, 1..=20),
         ("tags", request.tags, 1..=60),
         ("explanations", request.explanations, 0..=50),
+        ("personas", request.personas, 0..=6),
+        ("candidates", request.candidates, 1..=8),
     ];
+    if !(0..=19).contains(&request.priority) {
+        return Err(Error::invalid("priority", "between 0 and 19"));
+    }
     if request.user_keys.len() > 100_000 {
         return Err(Error::invalid("user_keys", "at most 100000"));
     }

@@ -1,5 +1,7 @@
 //! `concord generate`: starts a generation and runs it here, sharing the queue with any running worker.
 
+mod steer;
+
 use super::{Outcome, Run};
 use crate::compose::{self, Concord};
 use crate::terminal::plain;
@@ -11,7 +13,11 @@ use tokio::sync::watch;
 
 /// What to generate.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
+    /// Look at batches or steer one, instead.
+    #[command(subcommand)]
+    steer: Option<steer::Action>,
     /// How many users, drawn by seed.
     #[arg(long, default_value_t = 5)]
     users: u32,
@@ -30,6 +36,21 @@ pub struct Args {
     /// Seed of the draw and of decoding.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Keep the last day of each user's behaviour away, to be predicted by `concord evaluate pipeline`.
+    #[arg(long)]
+    hold_out: bool,
+    /// Place in the queue, higher first.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(i32).range(0..=19))]
+    priority: i32,
+    /// RecGPT-V2: so many personas predict the tags and an arbiter chooses; 0 is off.
+    #[arg(long, default_value_t = 0)]
+    personas: u32,
+    /// RecGPT-V2: a style guideline before the explanations.
+    #[arg(long)]
+    style: bool,
+    /// RecGPT-V2: so many outputs of tags, of which constrained selection takes one; 1 is off.
+    #[arg(long, default_value_t = 1)]
+    candidates: u32,
     /// Only queue it, for a running `concord serve` or `concord work`.
     #[arg(long)]
     queue: bool,
@@ -38,6 +59,9 @@ pub struct Args {
 pub(super) async fn run(run: &Run, args: Args) -> Result<Outcome> {
     run.with_database(async |database| {
         let concord = compose::compose(&run.config, database).await?;
+        if let Some(action) = &args.steer {
+            return steer::run(&concord, action, run.json).await;
+        }
         let request = GenerationRequest {
             users: args.users,
             user_keys: args.user_keys.clone(),
@@ -45,6 +69,11 @@ pub(super) async fn run(run: &Run, args: Args) -> Result<Outcome> {
             tags: args.tags,
             explanations: args.explanations,
             seed: args.seed,
+            hold_out: args.hold_out,
+            priority: args.priority,
+            personas: args.personas,
+            style: args.style,
+            candidates: args.candidates,
         };
         let actor = compose::operator();
         if let (false, Some(trouble)) = (args.queue, concord.models.trouble().await) {
@@ -64,13 +93,14 @@ pub(super) async fn run(run: &Run, args: Args) -> Result<Outcome> {
 async fn finish(concord: &Concord, run: &Run, generation: Generation) -> Result<Generation> {
     let (tell_stop, stop) = watch::channel(false);
     let bar = ProgressBar::new(generation.users.cast_unsigned());
-    bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} users  {msg}  {elapsed} (left {eta})")?);
+    bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} users  {msg}  {elapsed}")?);
     let watched = async {
         loop {
-            let now = concord.use_cases.work.generation(&compose::operator(), generation.id).await?;
+            let batch = steer::one(concord, generation.id).await?;
+            let (pace, now) = (steer::pace(&batch), batch.generation);
             let samples: i64 = now.samples.iter().map(|(_, n)| n).sum();
             bar.set_position((now.users_done + now.failed).cast_unsigned());
-            bar.set_message(format!("{samples} samples, {} judged", now.judged));
+            bar.set_message(format!("{samples} samples, {} judged{pace}", now.judged));
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
     };

@@ -30,6 +30,7 @@ use concord_service::audit::AuditService;
 use concord_service::exports::ExportsService;
 use concord_service::judges::JudgesService;
 use concord_service::models::Models;
+use concord_service::pipeline::PipelineService;
 use concord_service::privacy::PrivacyService;
 use concord_service::programmes::ProgrammesService;
 use concord_service::review::ReviewService;
@@ -136,6 +137,7 @@ impl App {
             programmes: Arc::new(ProgrammesService::new(pool.clone())),
             samples: Arc::new(SamplesService::new(pool.clone())),
             work,
+            pipeline: Arc::new(PipelineService::new(pool.clone(), no_models(), Arc::default())),
             audit: Arc::new(AuditService::new(pool.clone())),
             webhooks: Arc::new(WebhooksService::new(pool.clone(), Reach::Public)),
             judges: Arc::new(JudgesService::new(pool.clone(), no_models())),

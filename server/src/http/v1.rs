@@ -16,6 +16,7 @@ mod judges;
 mod labels;
 mod me;
 pub(super) mod openapi;
+mod pipeline;
 mod programme;
 mod queue;
 mod samples;
@@ -92,6 +93,14 @@ pub(super) fn routes() -> (Router<HttpState>, OpenApi) {
         .routes(routes!(adjudications::adjudicate))
         .routes(routes!(generations::list, generations::start))
         .routes(routes!(generations::get))
+        .routes(routes!(pipeline::presets, pipeline::add_preset))
+        .routes(routes!(pipeline::build_presets))
+        .routes(routes!(pipeline::change_preset))
+        .routes(routes!(pipeline::phi))
+        .routes(routes!(pipeline::explanations))
+        .routes(routes!(pipeline::build_explanations))
+        .routes(routes!(pipeline::batches))
+        .routes(routes!(pipeline::steer))
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::cancel))
         .routes(routes!(exports::list, exports::start))

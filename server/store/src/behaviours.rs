@@ -221,16 +221,34 @@ pub async fn merge_sequences(
 /// # Errors
 /// When PostgreSQL does, or a stored kind is not a kind.
 pub async fn history(conn: &mut PgConnection, user_id: i64, limit: i64) -> Result<Vec<Behaviour>> {
+    read(conn, user_id, limit, true).await
+}
+
+/// All of a user's behaviours, plain views too, newest first.
+///
+/// # Errors
+/// When PostgreSQL does, or a stored kind is not a kind.
+pub async fn everything(conn: &mut PgConnection, user_id: i64, limit: i64) -> Result<Vec<Behaviour>> {
+    read(conn, user_id, limit, false).await
+}
+
+async fn read(
+    conn: &mut PgConnection,
+    user_id: i64,
+    limit: i64,
+    reliable_only: bool,
+) -> Result<Vec<Behaviour>> {
     let rows = sqlx::query(
         "select b.id, b.kind, b.at, b.position, b.query, b.item_id,
                 i.key, i.title, i.category, i.brand, i.attributes, i.price
          from behaviours b left join items i on i.id = b.item_id
-         where b.user_id = $1 and b.reliable
+         where b.user_id = $1 and (b.reliable or not $3)
          order by b.at desc nulls last, b.position desc nulls last, b.id desc
          limit $2",
     )
     .bind(user_id)
     .bind(limit)
+    .bind(reliable_only)
     .fetch_all(conn)
     .await?;
     rows.iter().map(behaviour).collect()
@@ -300,4 +318,29 @@ pub async fn items_since(
     .fetch_all(conn)
     .await?;
     rows.iter().map(|row| crate::items::essentials_of(row.try_get("id")?, row)).collect()
+}
+
+/// What a user acted on or searched for since a moment, and before another if given: titles and queries, newest first,
+/// plain views included.
+///
+/// # Errors
+/// When PostgreSQL does.
+pub async fn recent_texts(
+    conn: &mut PgConnection,
+    user_id: i64,
+    since: jiff::Timestamp,
+    before: Option<jiff::Timestamp>,
+) -> Result<Vec<String>> {
+    Ok(sqlx::query_scalar(
+        "select text from (
+             select coalesce(b.query, i.title) as text, max(b.at) as newest
+             from behaviours b left join items i on i.id = b.item_id
+             where b.user_id = $1 and b.at >= $2 and ($3::timestamptz is null or b.at < $3) group by 1
+         ) t where text is not null order by newest desc, text",
+    )
+    .bind(user_id)
+    .bind(since.to_sqlx())
+    .bind(before.map(|at| at.to_sqlx()))
+    .fetch_all(conn)
+    .await?)
 }

@@ -29,8 +29,8 @@ pub struct NewGeneration<'a> {
 /// The database's.
 pub async fn insert(conn: &mut PgConnection, new: &NewGeneration<'_>, users: &[i64]) -> Result<()> {
     sqlx::query(
-        "insert into generations (id, seed, settings, model, model_hash, model_family, prompts, created_by)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "insert into generations (id, seed, settings, model, model_hash, model_family, prompts, created_by, priority)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(new.id.0)
     .bind(new.request.seed.cast_signed())
@@ -40,6 +40,7 @@ pub async fn insert(conn: &mut PgConnection, new: &NewGeneration<'_>, users: &[i
     .bind(&new.model.family)
     .bind(new.prompts)
     .bind(new.created_by.map(|id| id.0))
+    .bind(new.request.priority)
     .execute(&mut *conn)
     .await?;
     sqlx::query("insert into generation_users (generation_id, user_id, history) select $1, unnest($2::bigint[]), '{}'")
@@ -191,6 +192,15 @@ pub async fn insert_call(conn: &mut PgConnection, call: &Call<'_>) -> Result<()>
     .bind(call.output.truncated)
     .execute(conn)
     .await?;
+    Ok(())
+}
+
+/// Stores what rules left out of a call's output.
+///
+/// # Errors
+/// The database's.
+pub async fn set_dropped(conn: &mut PgConnection, call: Uuid, dropped: &serde_json::Value) -> Result<()> {
+    sqlx::query("update calls set dropped = $2 where id = $1").bind(call).bind(dropped).execute(conn).await?;
     Ok(())
 }
 

@@ -200,7 +200,7 @@ pub async fn fail(conn: &mut PgConnection, id: JobId, owner: Uuid, message: &str
 pub async fn cancel(conn: &mut PgConnection, id: JobId) -> Result<Option<(String, serde_json::Value)>> {
     Ok(sqlx::query_as(
         "update jobs set state = 'cancelled', finished_at = now(), lease_owner = null, lease_expires_at = null
-         where id = $1 and state in ('queued', 'running') returning kind, args",
+         where id = $1 and state in ('queued', 'running', 'paused') returning kind, args",
     )
     .bind(id.0)
     .fetch_optional(conn)
@@ -243,7 +243,7 @@ pub async fn got_somewhere(conn: &mut PgConnection, key: &str) -> Result<()> {
 /// The database's.
 pub async fn recent(conn: &mut PgConnection, limit: i64) -> Result<Vec<Job>> {
     let rows = sqlx::query(
-        "select * from jobs where state in ('queued', 'running', 'failed')
+        "select * from jobs where state in ('queued', 'running', 'paused', 'failed')
          order by (state = 'running') desc, (state = 'queued') desc, priority desc, created_at limit $1",
     )
     .bind(limit)
@@ -288,6 +288,7 @@ pub fn state_of(word: &str) -> JobState {
         "running" => JobState::Running,
         "done" => JobState::Done,
         "cancelled" => JobState::Cancelled,
+        "paused" => JobState::Paused,
         _ => JobState::Failed,
     }
 }

@@ -25,6 +25,14 @@ pub struct Body {
     pub evidence: Vec<u32>,
     /// Context of an imported sample.
     pub context: Vec<(String, String)>,
+    /// Behaviours behind the cited lines that exist, by row id.
+    pub behaviours: Vec<i64>,
+    /// What code found wrong with the evidence of an interest.
+    pub marks: Vec<String>,
+    /// The preset interest that it is; `None` where it extends the pool.
+    pub preset: Option<String>,
+    /// A tag's category by φ.
+    pub category: Option<String>,
 }
 
 /// A generated sample to be stored.
@@ -110,6 +118,27 @@ pub async fn of_user(
         .collect()
 }
 
+/// Samples of a user in a run with what their body holds, in the order of the chain.
+///
+/// # Errors
+/// The database's.
+pub async fn bodies_of_user(
+    conn: &mut PgConnection,
+    generation: GenerationId,
+    user: i64,
+    task: &str,
+) -> Result<Vec<(SampleId, String, Body)>> {
+    let rows: Vec<(Uuid, String, Json<Body>)> = sqlx::query_as(
+        "select id, text, body from samples where generation_id = $1 and user_id = $2 and task = $3 order by id",
+    )
+    .bind(generation.0)
+    .bind(user)
+    .bind(task)
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|(id, text, body)| (SampleId(id), text, body.0)).collect())
+}
+
 /// Samples of a user in a run that no judge has seen yet, in the order of the chain.
 ///
 /// # Errors
@@ -174,7 +203,7 @@ pub struct Loaded {
 
 fn loaded(row: &sqlx::postgres::PgRow) -> Result<Loaded> {
     let body: Json<Body> = row.try_get("body")?;
-    let Body { reason, stage, chain, evidence, context } = body.0;
+    let Body { reason, stage, chain, evidence, context, .. } = body.0;
     let user_key: Option<String> = row.try_get("user_key")?;
     let profile: Option<Json<Vec<(String, String)>>> = row.try_get("profile")?;
     let history: Option<Json<History>> = row.try_get("history")?;
@@ -327,14 +356,15 @@ pub fn phase(word: &str) -> Result<Phase> {
 pub async fn provenance(conn: &mut PgConnection, id: SampleId) -> Result<Vec<(String, String)>> {
     let row = sqlx::query(
         "select g.model, g.model_hash, c.prompt_version, c.seed, c.prompt_tokens, c.output_tokens, c.millis, s.half,
-                s.generation_id::text as generation
+                s.generation_id::text as generation, s.body
          from samples s join calls c on c.id = s.call_id join generations g on g.id = s.generation_id where s.id = $1",
     )
     .bind(id.0)
     .fetch_optional(conn)
     .await?;
     let Some(row) = row else { return Ok(Vec::new()) };
-    Ok(vec![
+    let Json(body) = row.try_get::<Json<Body>, _>("body")?;
+    let mut facts: Vec<(String, String)> = vec![
         ("model".into(), row.try_get("model")?),
         ("weights".into(), row.try_get("model_hash")?),
         ("prompt".into(), row.try_get("prompt_version")?),
@@ -344,7 +374,15 @@ pub async fn provenance(conn: &mut PgConnection, id: SampleId) -> Result<Vec<(St
         ("millis".into(), row.try_get::<i64, _>("millis")?.to_string()),
         ("half".into(), row.try_get("half")?),
         ("generation".into(), row.try_get("generation")?),
-    ])
+    ];
+    facts.extend(body.preset.map(|preset| ("preset".into(), preset)));
+    facts.extend(body.category.map(|category| ("category".into(), category)));
+    facts.extend((!body.marks.is_empty()).then(|| ("marks".into(), body.marks.join(", "))));
+    facts.extend((!body.behaviours.is_empty()).then(|| {
+        let ids: Vec<String> = body.behaviours.iter().take(50).map(i64::to_string).collect();
+        ("behaviours".into(), ids.join(", "))
+    }));
+    Ok(facts)
 }
 
 /// Users of runs with samples that no judge has seen.

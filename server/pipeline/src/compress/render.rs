@@ -1,6 +1,6 @@
 //! A history as text: `3 | 2 months ago (purchase), 2 years ago (favourite) | Item A, Item B`.
 
-use concord_domain::{BehaviourKind, History, HistoryLine};
+use concord_domain::{Behaviour, BehaviourKind, History, HistoryLine};
 use jiff::civil::Date;
 
 /// The lines of a history, in English or, for `zh`, Chinese.
@@ -8,6 +8,22 @@ use jiff::civil::Date;
 pub fn render(history: &History, lang: &str) -> String {
     let lines: Vec<String> = history.lines.iter().map(|l| line(l, history.as_of, lang)).collect();
     lines.join("\n")
+}
+
+/// A behaviour as the log has it: time, kind, and all that is known of the thing.
+pub(super) fn event(behaviour: &Behaviour) -> String {
+    let when = behaviour.at.map_or_else(String::new, |at| at.strftime("%Y-%m-%d %H:%M").to_string());
+    let what = match (&behaviour.item, &behaviour.query) {
+        (Some(item), _) => {
+            let mut parts = vec![item.title.clone().unwrap_or_else(|| item.key.clone())];
+            parts.extend((!item.category.is_empty()).then(|| item.category.join(" > ")));
+            parts.extend(item.brand.clone());
+            parts.extend(item.attributes.iter().map(|(name, value)| format!("{name}: {value}")));
+            parts.join(" | ")
+        }
+        (None, query) => query.clone().unwrap_or_default(),
+    };
+    format!("{when} | {} | {what}\n", word(behaviour.kind, false))
 }
 
 /// One line.

@@ -145,6 +145,41 @@ proptest! {
         }
     }
 
+    /// From the lines alone: which thing was acted on in which way in which period, and how often.
+    #[test]
+    fn counts_come_back_out_of_the_lines(events in some_behaviours()) {
+        let history = compress(&events, None, usize::MAX, &words);
+        let by_id: std::collections::HashMap<i64, &Behaviour> = events.iter().map(|event| (event.id, event)).collect();
+        let text_of = |event: &Behaviour| super::things::thing(event).text;
+        let mut said = std::collections::BTreeSet::new();
+        let mut counted = std::collections::BTreeMap::new();
+        for line in &history.lines {
+            for moment in &line.moments {
+                for kind in &moment.kinds {
+                    said.extend(line.things.iter().map(|thing| (moment.period, *kind, thing.text.clone())));
+                }
+            }
+            for id in &line.behaviours {
+                let event = by_id[id];
+                prop_assert!(line.things.iter().any(|thing| thing.text == text_of(event)), "a behaviour stands behind its own thing");
+                *counted.entry((event.kind, text_of(event))).or_insert(0) += 1;
+            }
+        }
+        let mut expected = std::collections::BTreeMap::new();
+        let mut happened = std::collections::BTreeSet::new();
+        let shown: Vec<&Behaviour> = {
+            let mut shown: Vec<&Behaviour> = events.iter().filter(|event| event.kind.is_reliable()).collect();
+            shown.sort_by_key(|event| std::cmp::Reverse((event.at, event.position, event.id)));
+            shown
+        };
+        for (event, period) in shown.iter().zip(super::partition::periods(&shown, history.as_of)) {
+            *expected.entry((event.kind, text_of(event))).or_insert(0) += 1;
+            happened.insert((period, event.kind, text_of(event)));
+        }
+        prop_assert_eq!(counted, expected, "how often");
+        prop_assert_eq!(said, happened, "what, how and when, no more and no less");
+    }
+
     #[test]
     fn the_budget_holds_and_what_is_dropped_is_counted(events in some_behaviours(), budget in 0_usize..600) {
         let history = compress(&events, None, budget, &words);

@@ -116,7 +116,12 @@ impl Bench {
         let models = Models { generator: model.clone(), judge: model.clone(), embedder: model.clone() };
         let worker = Worker {
             pool: pool.clone(),
-            generator: Generator { pool: pool.clone(), models: models.clone(), index: Arc::default() },
+            generator: Generator {
+                pool: pool.clone(),
+                models: models.clone(),
+                index: Arc::default(),
+                lens: Arc::default(),
+            },
             judge: Judge { pool: pool.clone(), models: models.clone() },
             exports: ExportsService::new(pool.clone(), std::env::temp_dir()),
             courier: Courier { pool: pool.clone(), reach: Reach::Public },

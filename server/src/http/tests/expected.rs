@@ -239,7 +239,25 @@ const API_OF_LEADS: &[Line] = &[
     ("POST", "/api/v1/import/{kind}", "format=jsonl", r#"{"user":"u"}"#, May(&[Import])),
 ];
 
+const OF_THE_PIPELINE: &[Line] = &[
+    ("GET", "/pipeline", "", "", May(&[ReadAll])),
+    ("POST", "/pipeline/batches/{id}", "", "action=pause", May(&[Generate])),
+    ("GET", "/pipeline/interests", "", "", May(&[ReadAll])),
+    ("POST", "/pipeline/interests", "", "name=knitting&lang=en", May(&[ManageProgramme])),
+    ("POST", "/pipeline/interests/build", "", "", May(&[ManageProgramme])),
+    ("POST", "/pipeline/interests/{id}", "", "active=false", May(&[ManageProgramme])),
+    ("GET", "/api/v1/preset-interests", "", "", May(&[ReadAll])),
+    ("POST", "/api/v1/preset-interests", "", r#"{"name":"knitting","lang":"en"}"#, May(&[ManageProgramme])),
+    ("POST", "/api/v1/preset-interests/build", "", "", May(&[ManageProgramme])),
+    ("PATCH", "/api/v1/preset-interests/{id}", "", "{}", May(&[ManageProgramme])),
+    ("GET", "/api/v1/phi", "", "", May(&[ReadAll])),
+    ("GET", "/api/v1/users/{user}/explanations", "items=a", "", May(&[ReadAll])),
+    ("POST", "/api/v1/explanations/build", "", "{}", May(&[Generate])),
+    ("GET", "/api/v1/batches", "", "", May(&[ReadAll])),
+    ("POST", "/api/v1/batches/{id}/steer", "", r#"{"action":"pause"}"#, May(&[Generate])),
+];
+
 /// Every line.
 pub(super) fn lines() -> Vec<Line> {
-    [PAGES, FUNCTIONS, DOCUMENTS, MORE_DOCUMENTS, API_OF_ANNOTATORS, API_OF_LEADS].concat()
+    [PAGES, FUNCTIONS, DOCUMENTS, MORE_DOCUMENTS, API_OF_ANNOTATORS, API_OF_LEADS, OF_THE_PIPELINE].concat()
 }

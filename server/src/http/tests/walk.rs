@@ -73,7 +73,7 @@ async fn ask(app: &App, line: &Line, credential: Option<&str>) -> Answer {
     let path = path.replace("{id}", nil).replace("{sample}", nil).replace("{task}", "tag");
     let path =
         path.replace("{criterion}", "relevance").replace("{version}", "1.0").replace("{kind}", "users");
-    let path = path.replace("{name}", "train.jsonl");
+    let path = path.replace("{name}", "train.jsonl").replace("{user}", "nobody");
     let address = if query.is_empty() { path } else { format!("{path}?{query}") };
     let json = body.starts_with('{') || address.starts_with("/api/");
     let kind = if json { "application/json" } else { "application/x-www-form-urlencoded" };
