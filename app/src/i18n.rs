@@ -18,6 +18,8 @@ pub(crate) mod pages;
 pub(crate) mod pipeline;
 #[cfg(feature = "ssr")]
 pub(crate) mod programme;
+#[cfg(feature = "ssr")]
+pub(crate) mod recommend;
 pub(crate) mod review;
 #[cfg(feature = "ssr")]
 pub(crate) mod rubrics;

@@ -24,6 +24,8 @@ pub mod me;
 mod pages;
 #[cfg(feature = "ssr")]
 pub mod pipeline;
+#[cfg(feature = "ssr")]
+pub mod recommend;
 mod review;
 mod routes;
 mod rpc;

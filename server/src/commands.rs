@@ -15,6 +15,7 @@ mod import;
 mod judge;
 mod migrate;
 mod phi;
+mod retrieve;
 mod schema;
 mod serve;
 mod user;
@@ -60,6 +61,9 @@ pub enum Command {
     AuditLog(audit_log::Args),
     /// Write what people agree on as training files.
     Export(export::Args),
+    /// Train, measure and ask the towers that find items.
+    #[command(subcommand)]
+    Retrieve(retrieve::Args),
     /// Add, list and change accounts.
     Account(account::Args),
     /// Write the whole database into a folder, while people work.
@@ -128,6 +132,7 @@ pub fn run(cli: Cli, config: Config) -> Result<Outcome> {
             Command::Audit(args) => audit::run(&run, args).await,
             Command::AuditLog(args) => audit_log::run(&run, args).await,
             Command::Export(args) => export::run(&run, args).await,
+            Command::Retrieve(args) => retrieve::run(&run, args).await,
             Command::Account(args) => account::run(&run, args).await,
             Command::Backup(args) => backup::back_up(&run, args).await,
             Command::Restore(args) => backup::restore(&run, args).await,

@@ -2,7 +2,7 @@
 //! version, and hands out the use cases and the worker.
 
 use crate::cluster::Database;
-use crate::config::Config;
+use crate::config::{Config, Vectors};
 use crate::metrics::{MeteredEmbedder, MeteredModel, Metrics};
 use anyhow::{Context, Result, bail};
 use concord_domain::ports::{Embedder, LanguageModel, ModelError};
@@ -22,6 +22,7 @@ use concord_service::models::Models;
 use concord_service::pipeline::PipelineService;
 use concord_service::privacy::PrivacyService;
 use concord_service::programmes::ProgrammesService;
+use concord_service::retrieval::{Backend, Outside, PgVector, Qdrant, RecommendService};
 use concord_service::review::ReviewService;
 use concord_service::rubrics::RubricsService;
 use concord_service::samples::SamplesService;
@@ -80,6 +81,7 @@ pub async fn compose(config: &Config, database: &Database) -> Result<Concord> {
         adjudications: Arc::new(AdjudicationsService::new(pool.clone())),
         rubrics: Arc::new(RubricsService::new(pool.clone())),
         exports: Arc::new(exports.clone()),
+        recommend: Arc::new(RecommendService::new(pool.clone(), backend(config, &pool)?)),
     };
     let generator =
         Generator { pool: pool.clone(), models: models.clone(), index: Arc::new(ItemIndex::default()), lens };
@@ -94,6 +96,38 @@ pub async fn compose(config: &Config, database: &Database) -> Result<Concord> {
         meter: metrics.clone(),
     };
     Ok(Concord { pool, use_cases, accounts, models, exports, worker, metrics })
+}
+
+/// What searches item vectors.
+fn backend(config: &Config, pool: &PgPool) -> Result<Backend> {
+    Ok(match config.vectors {
+        Vectors::Auto => Backend::Auto,
+        Vectors::Exact => Backend::Exact,
+        Vectors::Hnsw => Backend::Hnsw,
+        Vectors::PgVector | Vectors::Qdrant => {
+            Backend::Outside(outside(config, pool)?.context("a search elsewhere")?)
+        }
+    })
+}
+
+/// The program elsewhere that searches item vectors; `None` where they are searched here.
+///
+/// # Errors
+/// An address that cannot be used.
+pub fn outside(config: &Config, pool: &PgPool) -> Result<Option<Arc<dyn Outside>>> {
+    Ok(match (config.vectors, &config.vector_url) {
+        (Vectors::PgVector, None) => Some(Arc::new(PgVector::new(pool.clone()))),
+        (Vectors::PgVector, Some(url)) => {
+            // Not connected before it is needed: pages work without it.
+            let elsewhere = self::pool(config).connect_lazy(url.expose()).context("setting vector_url")?;
+            Some(Arc::new(PgVector::new(elsewhere)))
+        }
+        (Vectors::Qdrant, Some(url)) => {
+            let key = config.vector_api_key.as_ref().map(|key| key.expose().to_owned());
+            Some(Arc::new(Qdrant::new(url.expose(), key)?))
+        }
+        _ => None,
+    })
 }
 
 /// A pool of connections with the rights of the address: for commands of the operator.

@@ -74,6 +74,35 @@ pub enum LogFormat {
     Json,
 }
 
+/// What searches item vectors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Vectors {
+    /// A scan of a small catalogue, else a graph.
+    Auto,
+    /// A scan.
+    Exact,
+    /// A graph.
+    Hnsw,
+    /// PostgreSQL with the extension `vector`.
+    PgVector,
+    /// Qdrant.
+    Qdrant,
+}
+
+impl FromStr for Vectors {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Ok(match text {
+            "auto" => Self::Auto,
+            "exact" => Self::Exact,
+            "hnsw" => Self::Hnsw,
+            "pgvector" => Self::PgVector,
+            "qdrant" => Self::Qdrant,
+            _ => return Err(()),
+        })
+    }
+}
+
 /// Every setting, checked.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -121,6 +150,12 @@ pub struct Config {
     pub pseudonyms: Option<PseudonymKey>,
     /// Days that behaviours are kept; `None`: for good.
     pub retain_days: Option<u32>,
+    /// What searches item vectors.
+    pub vectors: Vectors,
+    /// Where pgvector or Qdrant is.
+    pub vector_url: Option<Secret>,
+    /// API key of Qdrant.
+    pub vector_api_key: Option<Secret>,
     /// The same as text, each with where it came from.
     pub settings: Vec<Resolved>,
 }
@@ -162,7 +197,14 @@ impl Config {
         if db_pool == 0 {
             return Err(wrong(&settings, "db_pool", "must be a whole number from 1"));
         }
+        let vectors = parsed(&settings, "vectors", "must be auto, exact, hnsw, pgvector or qdrant")?;
+        if vectors == Vectors::Qdrant && optional(&settings, "vector_url").is_none() {
+            return Err(wrong(&settings, "vector_url", "must be given for qdrant"));
+        }
         Ok(Self {
+            vectors,
+            vector_url: optional(&settings, "vector_url").map(Secret),
+            vector_api_key: optional(&settings, "vector_api_key").map(Secret),
             addr: parsed(&settings, "addr", "must be an address and a port, e.g. 127.0.0.1:3000")?,
             data: std::path::absolute(Path::new(&text(&settings, "data")?))
                 .map_err(|error| wrong(&settings, "data", &error.to_string()))?,

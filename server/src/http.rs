@@ -20,6 +20,7 @@ mod observe;
 mod pages;
 mod pipeline;
 mod problem;
+mod recommend;
 mod rubrics;
 mod samples;
 mod v1;
@@ -82,6 +83,7 @@ pub fn router(state: HttpState) -> Router {
         .merge(samples::routes())
         .merge(judges::routes())
         .merge(pipeline::routes())
+        .merge(recommend::routes())
         .merge(me::routes())
         .merge(annotators::routes())
         .merge(cases::routes())

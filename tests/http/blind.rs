@@ -81,7 +81,8 @@ async fn paths(server: &TestServer, assignment: &Value) -> Vec<String> {
         paths.push(format!("/samples?state={state}&half=audit"));
     }
     paths.extend(
-        ["/", "/review", "/samples", "/exports", "/judges", "/judges/tag/probes", "/me"].map(str::to_owned),
+        ["/", "/review", "/samples", "/exports", "/judges", "/judges/tag/probes", "/me", "/recommend"]
+            .map(str::to_owned),
     );
     paths.push(format!("/samples/{sample}"));
     paths

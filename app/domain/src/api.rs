@@ -302,6 +302,20 @@ pub trait Exports: Send + Sync {
     async fn file(&self, actor: &Actor, id: ExportId, name: &str) -> Result<std::path::PathBuf>;
 }
 
+/// Recommendations.
+#[async_trait]
+pub trait Recommend: Send + Sync {
+    /// Keys of people with tags, those with the newest first.
+    async fn people(&self, actor: &Actor) -> Result<Vec<String>>;
+    /// Items for the user with this key, with what each rests on; no model is asked for a word.
+    async fn recommend(
+        &self,
+        actor: &Actor,
+        user: &str,
+        request: RecommendRequest,
+    ) -> Result<Recommendations>;
+}
+
 /// Deletion of users.
 #[async_trait]
 pub trait Privacy: Send + Sync {
@@ -340,4 +354,6 @@ pub struct UseCases {
     pub rubrics: std::sync::Arc<dyn Rubrics>,
     /// Exports.
     pub exports: std::sync::Arc<dyn Exports>,
+    /// Recommendations.
+    pub recommend: std::sync::Arc<dyn Recommend>,
 }

@@ -17,6 +17,8 @@ mod pipeline;
 #[cfg(feature = "server")]
 mod privacy;
 mod programme;
+#[cfg(feature = "server")]
+mod recommend;
 mod review;
 mod role;
 mod rubric;
@@ -45,6 +47,8 @@ pub use pipeline::*;
 #[cfg(feature = "server")]
 pub use privacy::*;
 pub use programme::*;
+#[cfg(feature = "server")]
+pub use recommend::*;
 pub use review::*;
 pub use role::*;
 pub use rubric::*;

@@ -11,6 +11,7 @@ texts! {
     SAMPLES "Samples" "样本";
     MY_WORK "My work" "我的工作";
     EXPORTS "Exports" "导出";
+    RECOMMEND "Recommend" "推荐";
     AUDIT "Audit" "审计";
     JUDGES "Judges" "评审模型";
     RUBRICS "Rubrics" "评分标准";

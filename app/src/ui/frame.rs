@@ -21,6 +21,9 @@ pub(crate) fn Header() -> impl IntoView {
             viewer.can(Capability::ReadAll).then(|| nav_link("/rubrics", w::RUBRICS, "nav-rubrics", true));
         let pipeline =
             viewer.can(Capability::ReadAll).then(|| nav_link("/pipeline", w::PIPELINE, "nav-pipeline", true));
+        let recommend = viewer
+            .can(Capability::ReadAll)
+            .then(|| nav_link("/recommend", w::RECOMMEND, "nav-recommend", true));
         let exports =
             viewer.can(Capability::Export).then(|| nav_link("/exports", w::EXPORTS, "nav-exports", true));
         view! {
@@ -33,6 +36,7 @@ pub(crate) fn Header() -> impl IntoView {
                 {judges}
                 {rubrics}
                 {pipeline}
+                {recommend}
                 {exports}
             </nav>
         }

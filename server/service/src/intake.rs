@@ -4,6 +4,7 @@
 //! ([`load`]). Rows that cannot be used are rejects with line and reason; only what makes the whole
 //! file unusable is an error. The same rows again change nothing.
 
+mod amazon;
 mod batch;
 mod columns;
 mod copy;
@@ -14,6 +15,7 @@ mod json;
 mod judged;
 mod lines;
 mod load;
+mod parquet;
 mod pseudonym;
 mod record;
 mod rejects;
@@ -76,6 +78,10 @@ pub enum Format {
     Recbole,
     /// Taobao's UserBehavior.csv, without a header.
     Taobao,
+    /// Amazon Reviews 2023: reviews and metadata.
+    Amazon,
+    /// Parquet.
+    Parquet,
 }
 
 macro_rules! words {
@@ -106,7 +112,8 @@ words!(
     Kind: Users = "users", Items = "items", Behaviours = "behaviours", Samples = "samples", Labels = "labels",
     Verdicts = "verdicts"
 );
-words!(Format: Jsonl = "jsonl", Csv = "csv", Recbole = "recbole", Taobao = "taobao");
+words!(Format: Jsonl = "jsonl", Csv = "csv", Recbole = "recbole", Taobao = "taobao", Amazon = "amazon",
+    Parquet = "parquet");
 
 /// The choices of an import.
 #[derive(Debug, Clone)]

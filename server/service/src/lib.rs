@@ -23,6 +23,7 @@ pub mod pipeline;
 pub mod privacy;
 pub mod programmes;
 pub mod retention;
+pub mod retrieval;
 pub mod review;
 pub mod rubrics;
 pub mod samples;

@@ -26,7 +26,7 @@ pub struct Args {
     kind: Kind,
     /// The file; `-` reads standard input.
     file: PathBuf,
-    /// jsonl, csv, recbole or taobao.
+    /// jsonl, csv, parquet, recbole, taobao or amazon.
     #[arg(long)]
     format: Format,
     /// Kind of behaviours that do not say theirs.

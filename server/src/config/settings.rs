@@ -36,7 +36,7 @@ const fn secret(name: &'static str, env: &'static str, doc: &'static str) -> Set
 }
 
 /// Every setting.
-pub static SETTINGS: [Setting; 25] = [
+pub static SETTINGS: [Setting; 28] = [
     open("addr", "CONCORD_ADDR", "Address and port to listen on", || some("127.0.0.1:3000")),
     open("data", "CONCORD_DATA", "Folder of the private database and the exports", || some("concord-data")),
     secret(
@@ -127,6 +127,18 @@ pub static SETTINGS: [Setting; 25] = [
         "CONCORD_SPLIT_SALT",
         "Salt that gives users to the audit or the train half [default: a random one with the first import]",
     ),
+    open(
+        "vectors",
+        "CONCORD_VECTORS",
+        "What searches item vectors: auto (exact up to 20,000 items, else hnsw), exact, hnsw, pgvector or qdrant",
+        || some("auto"),
+    ),
+    secret(
+        "vector_url",
+        "CONCORD_VECTOR_URL",
+        "Address of pgvector's PostgreSQL [default: Concord's own] or of Qdrant, e.g. http://127.0.0.1:6333",
+    ),
+    secret("vector_api_key", "CONCORD_VECTOR_API_KEY", "API key of Qdrant"),
     open(
         "config",
         "CONCORD_CONFIG",

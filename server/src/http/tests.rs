@@ -33,6 +33,7 @@ use concord_service::models::Models;
 use concord_service::pipeline::PipelineService;
 use concord_service::privacy::PrivacyService;
 use concord_service::programmes::ProgrammesService;
+use concord_service::retrieval::{Backend, RecommendService};
 use concord_service::review::ReviewService;
 use concord_service::rubrics::RubricsService;
 use concord_service::samples::SamplesService;
@@ -144,6 +145,7 @@ impl App {
             adjudications: Arc::new(AdjudicationsService::new(pool.clone())),
             rubrics: Arc::new(RubricsService::new(pool.clone())),
             exports: Arc::new(ExportsService::new(pool.clone(), std::env::temp_dir())),
+            recommend: Arc::new(RecommendService::new(pool.clone(), Backend::Auto)),
         };
         let leptos_options = LeptosOptions::builder().output_name("concord").build();
         let state = HttpState {

@@ -19,6 +19,7 @@ pub(super) mod openapi;
 mod pipeline;
 mod programme;
 mod queue;
+mod recommendations;
 mod samples;
 mod webhooks;
 
@@ -107,6 +108,7 @@ pub(super) fn routes() -> (Router<HttpState>, OpenApi) {
         .routes(routes!(exports::preview))
         .routes(routes!(erasures::request, erasures::list))
         .routes(routes!(exports::file))
+        .routes(routes!(recommendations::get))
         // For administrators.
         .routes(routes!(account::invitations, account::invite))
         .routes(routes!(account::withdraw))

@@ -1,7 +1,7 @@
 //! Reading: a thread that turns lines into batches of rows, a few ahead of the database.
 
 use super::{
-    Format, ImportOptions, Kind,
+    Format, ImportOptions, Kind, amazon,
     columns::Column,
     copy::CopyRows,
     csv::Splitter,
@@ -10,6 +10,7 @@ use super::{
     json::Json,
     judged,
     lines::{Line, Lines, MAX_LINE},
+    parquet,
     record::{Draft, Reading, Record},
     rejects::{Reject, excerpt},
     table::Table,
@@ -43,21 +44,35 @@ pub(super) struct Batch {
 
 /// Reads to the end or until nobody listens.
 pub(super) fn read(reader: impl BufRead, options: &ImportOptions, out: Sender<Message>) {
-    let result = encoding::checked(reader).and_then(|reader| {
-        let mut reader = Reader::new(reader, options, out.clone())?;
-        reader.run()?;
-        Ok(reader)
-    });
+    let result = if options.format == Format::Parquet {
+        parquet::open(reader, options.kind).and_then(|rows| read_all(rows, options, &out))
+    } else {
+        encoding::checked(reader).and_then(|reader| read_all(reader, options, &out))
+    };
     let last = match result {
-        Ok(reader) => Message::End(Box::new(reader.reading), reader.notes),
+        Ok((reading, notes)) => Message::End(Box::new(reading), notes),
         Err(error) => Message::Failed(error),
     };
     // Nobody listens after an interruption.
     let _ = out.blocking_send(last);
 }
 
+fn read_all(
+    reader: impl BufRead,
+    options: &ImportOptions,
+    out: &Sender<Message>,
+) -> Result<(Reading, Vec<String>), ImportError> {
+    let mut reader = Reader::new(reader, options, out.clone())?;
+    reader.run()?;
+    Ok((reader.reading, reader.notes))
+}
+
 enum Rows {
-    Json,
+    /// JSON objects; of a table, whose unknown columns are attributes, or not.
+    Json {
+        table: bool,
+    },
+    Amazon,
     Csv(Table, Splitter),
     Tabs(Table),
 }
@@ -79,8 +94,9 @@ impl<R: BufRead> Reader<R> {
     fn new(reader: R, options: &ImportOptions, out: Sender<Message>) -> Result<Self, ImportError> {
         let mut lines = Lines::new(reader);
         let rows = match options.format {
-            Format::Jsonl => Rows::Json,
-            Format::Recbole | Format::Taobao if options.kind.is_judged() => {
+            Format::Jsonl => Rows::Json { table: false },
+            Format::Parquet => Rows::Json { table: true },
+            Format::Recbole | Format::Taobao | Format::Amazon if options.kind.is_judged() => {
                 return Err(ImportError::Mismatch {
                     format: options.format.as_str(),
                     kind: options.kind.as_str(),
@@ -94,6 +110,14 @@ impl<R: BufRead> Reader<R> {
                     mend: "its one file is imported as behaviours and brings users and items with it",
                 });
             }
+            Format::Amazon if options.kind == Kind::Users => {
+                return Err(ImportError::Mismatch {
+                    format: "amazon",
+                    kind: "users",
+                    mend: "reviews are imported as behaviours and bring users with them",
+                });
+            }
+            Format::Amazon => Rows::Amazon,
             Format::Taobao => Rows::Csv(Table::taobao(), Splitter::for_header(",")),
             Format::Csv => {
                 let header = header(&mut lines)?;
@@ -180,7 +204,8 @@ impl<R: BufRead> Reader<R> {
             Err(_) => return Ok(Err(Bad::row("is not UTF-8"))),
         };
         Ok(match rows {
-            Rows::Json => json(line, reading),
+            Rows::Json { table } => json(line, *table, reading),
+            Rows::Amazon => amazon::record(line, reading),
             Rows::Tabs(table) => {
                 let cells: Vec<&str> = line.split('\t').collect();
                 table.record(cells.into_iter(), reading)
@@ -235,7 +260,7 @@ impl<R: BufRead> Reader<R> {
     }
 }
 
-fn json(line: &str, reading: &mut Reading) -> Result<Record, Bad> {
+fn json(line: &str, table: bool, reading: &mut Reading) -> Result<Record, Bad> {
     let Json::Object(fields) =
         serde_json::from_str(line).map_err(|why| Bad::row(format!("is not JSON: {why}")))?
     else {
@@ -248,7 +273,7 @@ fn json(line: &str, reading: &mut Reading) -> Result<Record, Bad> {
     for (name, value) in fields {
         let column = match Column::named(reading.kind, &name) {
             // A key that the schema does not have; in a table such a column is an attribute.
-            Column::Pair(name) => Column::Ignored(name),
+            Column::Pair(name) if !table => Column::Ignored(name),
             column => column,
         };
         draft.set(&column, value, reading)?;

@@ -30,7 +30,7 @@ const SILENCE: Duration = Duration::from_secs(60);
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ImportQuery {
-    /// `jsonl` (the default), `csv`, `recbole` or `taobao`.
+    /// `jsonl` (the default), `csv`, `parquet`, `recbole`, `taobao` or `amazon`.
     format: Option<String>,
     /// Kind of behaviours that do not say theirs.
     kind: Option<String>,

@@ -1,0 +1,146 @@
+//! Approximate search over a navigable graph (HNSW), for catalogues whose scan takes too long.
+
+use super::{ExactIndex, Hit, VectorSearch, before, dot};
+use crate::{Result, RetrievalError};
+use instant_distance::{Builder, HnswMap, Point, Search};
+use std::collections::HashSet;
+
+/// How the graph is built and searched; a point has 32 links, twice as many on the ground.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HnswSettings {
+    /// Candidates kept while building.
+    pub build: usize,
+    /// Candidates kept while searching.
+    pub search: usize,
+    /// Seed of the points' layers.
+    pub seed: u64,
+}
+
+impl Default for HnswSettings {
+    fn default() -> Self {
+        Self { build: 128, search: 384, seed: 1 }
+    }
+}
+
+/// A vector; nearer is a larger inner product.
+#[derive(Debug, Clone)]
+struct Row(Box<[f32]>);
+
+impl Point for Row {
+    fn distance(&self, other: &Self) -> f32 {
+        1.0 - dot(&self.0, &other.0)
+    }
+}
+
+/// A graph over vectors of one length, and the scan for what it cannot answer.
+pub struct HnswIndex {
+    graph: HnswMap<Row, i64>,
+    scan: ExactIndex,
+    settings: HnswSettings,
+}
+
+impl std::fmt::Debug for HnswIndex {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HnswIndex").field("size", &self.scan.len()).field("settings", &self.settings).finish()
+    }
+}
+
+impl HnswIndex {
+    /// Builds the graph over `ids.len()` vectors of `dim` numbers, on all processors.
+    ///
+    /// # Errors
+    /// When there are not `dim` numbers an id.
+    pub fn build(dim: usize, ids: &[i64], vectors: &[f32], settings: HnswSettings) -> Result<Self> {
+        if dim == 0 || vectors.len() != ids.len() * dim {
+            return Err(RetrievalError::Empty(format!("{} numbers are no vectors of {dim}", vectors.len())));
+        }
+        let mut scan = ExactIndex::new(dim);
+        let rows = vectors.chunks_exact(dim);
+        ids.iter().zip(rows.clone()).for_each(|(id, row)| {
+            scan.add(*id, row);
+        });
+        let builder = Builder::default().ef_construction(settings.build).ef_search(settings.search);
+        let graph =
+            builder.seed(settings.seed).build(rows.map(|row| Row(row.into())).collect(), ids.to_vec());
+        Ok(Self { graph, scan, settings })
+    }
+}
+
+impl VectorSearch for HnswIndex {
+    fn nearest(&self, query: &[f32], k: usize, without: &HashSet<i64>) -> Vec<Hit> {
+        if query.len() != self.width() || self.scan.is_empty() || k == 0 {
+            return Vec::new();
+        }
+        let mut search = Search::default();
+        let found = self.graph.search(&Row(query.into()), &mut search);
+        let hits = found.map(|it| Hit { item: *it.value, score: 1.0 - it.distance });
+        let mut hits: Vec<Hit> = hits.filter(|hit| !without.contains(&hit.item)).take(k).collect();
+        // What the graph found was left out: somebody who has met most of what is near is rare, and scanned for.
+        if hits.len() < k.min(self.scan.len()) {
+            return self.scan.nearest(query, k, without);
+        }
+        hits.sort_by(
+            |a, b| if before(a, b) { std::cmp::Ordering::Less } else { std::cmp::Ordering::Greater },
+        );
+        hits
+    }
+
+    fn size(&self) -> usize {
+        self.scan.len()
+    }
+
+    fn width(&self) -> usize {
+        self.scan.width()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    fn unit(dim: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
+        let values: Vec<f32> = (0..dim).map(|_| rng.random_range(-1.0..1.0)).collect();
+        let length = dot(&values, &values).sqrt();
+        values.into_iter().map(|value| value / length).collect()
+    }
+
+    #[test]
+    fn it_finds_nearly_what_the_scan_finds_and_leaves_out_what_it_is_told() {
+        let mut rng = ChaCha8Rng::seed_from_u64(5);
+        let (dim, count) = (16, 3000);
+        let rows: Vec<Vec<f32>> = (0..count).map(|_| unit(dim, &mut rng)).collect();
+        let ids: Vec<i64> = (0..count).map(|it| it * 10).collect();
+        let mut exact = ExactIndex::new(dim);
+        ids.iter().zip(&rows).for_each(|(id, row)| assert!(exact.add(*id, row)));
+        let graph = HnswIndex::build(dim, &ids, &rows.concat(), HnswSettings::default()).expect("a graph");
+        assert_eq!((graph.size(), graph.width()), (3000, dim));
+        let (mut found, mut wanted) = (0, 0);
+        for _ in 0..30 {
+            // Twice as long: scores scale, the order stays.
+            let query: Vec<f32> = unit(dim, &mut rng).iter().map(|value| value * 2.0).collect();
+            let none = HashSet::new();
+            let right = exact.nearest(&query, 20, &none);
+            let near = graph.nearest(&query, 20, &none);
+            assert!((near[0].score - right[0].score).abs() < 1e-5);
+            let items: HashSet<i64> = near.iter().map(|hit| hit.item).collect();
+            wanted += right.len();
+            found += right.iter().filter(|hit| items.contains(&hit.item)).count();
+            let without: HashSet<i64> = right.iter().map(|hit| hit.item).collect();
+            let others = graph.nearest(&query, 20, &without);
+            assert!(others.len() == 20 && others.iter().all(|hit| !without.contains(&hit.item)));
+            let nearly_all: HashSet<i64> = (0..count - 5).map(|it| it * 10).collect();
+            assert_eq!(graph.nearest(&query, 20, &nearly_all).len(), 5);
+        }
+        assert!(found * 100 >= wanted * 95, "{found} of {wanted}");
+    }
+
+    #[test]
+    fn an_empty_graph_and_a_query_of_another_width_find_nothing() {
+        let graph = HnswIndex::build(4, &[], &[], HnswSettings::default()).expect("a graph");
+        assert!(graph.nearest(&[1.0; 4], 3, &HashSet::new()).is_empty());
+        assert!(graph.nearest(&[1.0; 3], 3, &HashSet::new()).is_empty());
+        assert!(HnswIndex::build(4, &[1], &[0.0; 3], HnswSettings::default()).is_err());
+    }
+}
