@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What each crate may depend on of ours; `concord-server` sees all.
-const RULES: [(&str, &[&str]); 11] = [
+const RULES: [(&str, &[&str]); 12] = [
     ("concord-domain", &[]),
     ("concord-agreement", &[]),
     ("concord-app", &["concord-domain"]),
     ("concord-store", &["concord-domain"]),
     ("concord-pipeline", &["concord-domain"]),
-    ("concord-inference", &["concord-domain"]),
+    ("concord-inference", &["concord-domain", "concord-kernels"]),
+    ("concord-kernels", &[]),
     ("concord-retrieval", &["concord-domain"]),
     ("concord-export", &["concord-domain"]),
     (
