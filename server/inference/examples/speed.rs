@@ -1,97 +1,219 @@
-//! Measures a language model of the catalogue: reading, writing, judging and memory.
+//! Measures a language model of the catalogue: reading, writing, judging and memory. Prints a JSON document a line;
+//! `tests/benches/inference.py` compares them with llama.cpp's.
 //!
-//!     cargo run --release -p concord-inference --example speed -- NAME [WEIGHTS_DIR]
+//!     cargo run --release -p concord-inference --example speed -- NAME [THREADS [WEIGHTS_DIR]] < work.json
+//!
+//! The work: `{"prompts": [..], "write": 96, "shared": [..], "questions": [..], "schema": {..}}`.
 
+use std::io::Read;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use concord_domain::ports::{GenerateRequest, Priority, ScoreRequest};
-use concord_inference::{Catalogue, Options, open_language_model};
-use serde_json::json;
+use concord_domain::ports::{GenerateRequest, Generated, LanguageModel, Priority, ScoreRequest};
+use concord_inference::{CandleModel, Catalogue, Options};
+use serde_json::{Value, json};
+
+type Failure = Box<dyn std::error::Error>;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> Result<(), Failure> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
     let name = std::env::args().nth(1).ok_or("name a model of the catalogue")?;
-    let weights = std::env::args_os().nth(2).map_or_else(|| root.join("models/weights"), PathBuf::from);
-    let catalogue = Catalogue::read(&root.join("models/catalogue.toml"))?;
-    let model = open_language_model(&catalogue, &name, &weights, Options::default())?;
-    let started = Instant::now();
-    println!("{:?}", model.info().await?);
-    println!("verified in {:.1} s", started.elapsed().as_secs_f64());
+    let threads = std::env::args().nth(2).map(|it| it.parse()).transpose()?;
+    let weights = std::env::args_os().nth(3).map_or_else(|| root.join("models/weights"), PathBuf::from);
+    let mut work = String::new();
+    std::io::stdin().read_to_string(&mut work)?;
+    let work: Value = serde_json::from_str(&work)?;
 
-    let history: String =
-        (1..=24).map(|item| format!("{item}. 双人徒步露营帐篷 轻便防雨 户外装备 第{item}款\n")).collect();
-    let mut request = GenerateRequest {
-        system: "根据用户的浏览记录写出兴趣标签，每个标签给出理由和证据编号。只输出 JSON。".to_owned(),
-        user: history.clone(),
-        schema: None,
-        max_tokens: 1,
+    let cores = threads.unwrap_or(std::thread::available_parallelism()?.get());
+    let bandwidth = bandwidth(cores);
+    say("bandwidth", json!({"bytes_per_second": bandwidth, "threads": cores}));
+    let catalogue = Catalogue::read(&root.join("models/catalogue.toml"))?;
+    let options = Options { threads: Some(cores), ..Options::default() };
+    let model = CandleModel::open(&catalogue, &name, &weights, options)?;
+    model.info().await?;
+    let started = Instant::now();
+    model.generate(request("Warm up.", 4, None)).await?;
+    say("load", json!({"seconds": started.elapsed().as_secs_f64(), "peak_bytes": peak()}));
+
+    read_and_write(&model, &work).await?;
+    at_once(&model, &work).await?;
+    constrained(&model, &work).await?;
+    judge(&model, &work).await?;
+    let weight_bytes = model.counters().weight_bytes.load(Ordering::Relaxed);
+    say("memory", json!({"peak_bytes": peak(), "weight_bytes": weight_bytes}));
+    Ok(())
+}
+
+fn say(what: &str, mut value: Value) {
+    value["what"] = json!(what);
+    println!("{value}");
+}
+
+fn request(user: &str, max_tokens: usize, schema: Option<&Value>) -> GenerateRequest {
+    GenerateRequest {
+        system: "You are a helpful assistant.".to_owned(),
+        user: user.to_owned(),
+        schema: schema.cloned(),
+        max_tokens,
         temperature: 0.0,
         seed: 1,
-        priority: Priority::Person,
-    };
+        priority: Priority::Batch,
+    }
+}
+
+fn texts(work: &Value, name: &str) -> Vec<String> {
+    let all = work[name].as_array().cloned().unwrap_or_default();
+    all.iter().filter_map(|it| it.as_str().map(str::to_owned)).collect()
+}
+
+/// Prompts that share nothing, each read and gone on from.
+async fn read_and_write(model: &CandleModel, work: &Value) -> Result<(), Failure> {
+    let write = work["write"].as_u64().unwrap_or(96) as usize;
+    for prompt in texts(work, "prompts") {
+        let started = Instant::now();
+        let read = model.generate(request(&prompt, 1, None)).await?;
+        let reading = started.elapsed().as_secs_f64();
+        let started = Instant::now();
+        let wrote = model.generate(request(&prompt, write, None)).await?;
+        let writing = started.elapsed().as_secs_f64();
+        // The second time all but one token of the prompt is in the cache: each pass writes a token.
+        say(
+            "one",
+            json!({
+                "prompt_tokens": read.prompt_tokens, "prefill_seconds": reading,
+                "tokens": wrote.output_tokens, "decode_seconds": writing,
+            }),
+        );
+    }
+    Ok(())
+}
+
+/// Eight requests that come together, all prompts known already: how decoding is shared.
+async fn at_once(model: &CandleModel, work: &Value) -> Result<(), Failure> {
+    let write = work["write"].as_u64().unwrap_or(96) as usize;
+    let prompts: Vec<String> = texts(work, "prompts").into_iter().cycle().take(8).collect();
+    for prompt in &prompts {
+        model.generate(request(prompt, 1, None)).await?;
+    }
     let started = Instant::now();
-    model.generate(request.clone()).await?;
-    println!("loaded, first answer after {:.1} s", started.elapsed().as_secs_f64());
+    let all = prompts.iter().map(|prompt| model.generate(request(prompt, write, None)));
+    let tokens = together(all).await?;
+    say("eight", json!({"tokens": tokens, "decode_seconds": started.elapsed().as_secs_f64()}));
+    Ok(())
+}
 
-    // Another first line: nothing of it is in the cache.
-    request.system.insert_str(0, "你好。");
-    let read = model.generate(request.clone()).await?;
-    let seconds = read.millis as f64 / 1e3;
-    println!("read {} tokens: {:.1} tokens/s", read.prompt_tokens, read.prompt_tokens as f64 / seconds);
+/// Runs requests at the same time; the number of tokens they wrote.
+async fn together<T>(requests: impl Iterator<Item = T>) -> Result<usize, Failure>
+where
+    T: Future<Output = Result<Generated, concord_domain::ports::ModelError>>,
+{
+    let mut waiting: Vec<_> = requests.map(Box::pin).collect();
+    let mut tokens = 0;
+    std::future::poll_fn(|context| {
+        let mut failed = None;
+        waiting.retain_mut(|request| match request.as_mut().poll(context) {
+            std::task::Poll::Pending => true,
+            std::task::Poll::Ready(Ok(wrote)) => {
+                tokens += wrote.output_tokens;
+                false
+            }
+            std::task::Poll::Ready(Err(error)) => {
+                failed = Some(error);
+                false
+            }
+        });
+        match failed {
+            Some(error) => std::task::Poll::Ready(Err(error)),
+            None if waiting.is_empty() => std::task::Poll::Ready(Ok(())),
+            None => std::task::Poll::Pending,
+        }
+    })
+    .await?;
+    Ok(tokens)
+}
 
-    request.max_tokens = 256;
-    request.schema = Some(json!({
-        "type": "object",
-        "properties": {"tags": {"type": "array", "minItems": 1, "maxItems": 5, "items": {
-            "type": "object",
-            "properties": {
-                "tag": {"type": "string", "minLength": 2, "maxLength": 20},
-                "reason": {"type": "string", "minLength": 4, "maxLength": 80},
-                "evidence": {"type": "array", "minItems": 1, "maxItems": 4,
-                    "items": {"type": "integer", "minimum": 1, "maximum": 24}}
-            },
-            "required": ["tag", "reason", "evidence"]
-        }}},
-        "required": ["tags"]
-    }));
-    let wrote = model.generate(request).await?;
-    println!("{}", wrote.text);
-    println!(
-        "wrote {} tokens ({} forced, truncated: {}): {:.1} tokens/s",
-        wrote.output_tokens,
-        wrote.forced_tokens,
-        wrote.truncated,
-        wrote.output_tokens as f64 * 1e3 / wrote.millis as f64
-    );
+/// A document by schema: what masks cost, and what forced tokens save.
+async fn constrained(model: &CandleModel, work: &Value) -> Result<(), Failure> {
+    let schema = &work["schema"];
+    for prompt in texts(work, "prompts").iter().take(3) {
+        model.generate(request(prompt, 1, None)).await?;
+        let counters = model.counters();
+        let before =
+            [&counters.masks, &counters.mask_nanos, &counters.passes].map(|it| it.load(Ordering::Relaxed));
+        let started = Instant::now();
+        let wrote = model.generate(request(prompt, 200, Some(schema))).await?;
+        let seconds = started.elapsed().as_secs_f64();
+        let after =
+            [&counters.masks, &counters.mask_nanos, &counters.passes].map(|it| it.load(Ordering::Relaxed));
+        say(
+            "document",
+            json!({
+                "tokens": wrote.output_tokens, "forced": wrote.forced_tokens, "seconds": seconds,
+                "masks": after[0] - before[0], "mask_seconds": (after[1] - before[1]) as f64 / 1e9,
+                "passes": after[2] - before[2], "text": wrote.text,
+            }),
+        );
+    }
+    Ok(())
+}
 
-    for round in 0..3 {
-        let criteria = ["解释与商品相关吗？", "解释是真实的吗？", "解释具体吗？", "解释通顺吗？"];
+/// Samples with four criteria each; all share the start of their prompt, as those of one shopper do.
+async fn judge(model: &CandleModel, work: &Value) -> Result<(), Failure> {
+    let questions = texts(work, "questions");
+    let started = Instant::now();
+    let (mut verdicts, mut prefilled) = (0, 0);
+    for shared in texts(work, "shared") {
         let scored = model
             .score(ScoreRequest {
-                system: "你是评审。只回答 Yes 或 No。".to_owned(),
+                system: "You are a judge. Answer Yes or No.".to_owned(),
                 preamble: String::new(),
-                shared: format!(
-                    "用户记录：\n{history}商品：露营炉\n解释 {round}：你最近看过帐篷，露营炉正好一起用。\n"
-                ),
-                questions: criteria.map(|question| format!("{question}回答 Yes 或 No。")).to_vec(),
+                shared,
+                questions: questions.clone(),
                 answers: vec!["Yes".to_owned(), "No".to_owned()],
                 priority: Priority::Batch,
             })
             .await?;
-        let verdicts: Vec<_> =
-            scored.scores.iter().map(|score| format!("{:.3}", score.p_first.unwrap_or(f64::NAN))).collect();
-        println!(
-            "4 criteria on {} + {} tokens in {:.2} s: {}",
-            scored.prefix_tokens,
-            scored.prefilled_tokens.saturating_sub(scored.prefix_tokens),
-            scored.millis as f64 / 1e3,
-            verdicts.join(" ")
-        );
+        verdicts += scored.scores.len();
+        prefilled += scored.prefilled_tokens;
     }
-    if let Ok(status) = std::fs::read_to_string("/proc/self/status") {
-        status.lines().filter(|line| line.starts_with("VmHWM")).for_each(|line| println!("peak {line}"));
-    }
+    let seconds = started.elapsed().as_secs_f64();
+    say("judge", json!({"verdicts": verdicts, "seconds": seconds, "prefilled_tokens": prefilled}));
     Ok(())
+}
+
+/// Bytes a second that all threads read together, the best of several passes over memory that no cache holds.
+fn bandwidth(threads: usize) -> f64 {
+    let memory = vec![1_u64; (512 << 20) / 8];
+    let mut best = f64::INFINITY;
+    for _ in 0..7 {
+        let started = Instant::now();
+        let sum: u64 = std::thread::scope(|scope| {
+            let parts = memory.chunks(memory.len().div_ceil(threads));
+            let sums: Vec<_> = parts.map(|part| scope.spawn(|| sum(part))).collect();
+            sums.into_iter().filter_map(|it| it.join().ok()).sum()
+        });
+        assert_eq!(sum, memory.len() as u64);
+        best = best.min(started.elapsed().as_secs_f64());
+    }
+    (memory.len() * 8) as f64 / best
+}
+
+/// In many lanes: the sum must not wait for itself.
+fn sum(part: &[u64]) -> u64 {
+    let mut lanes = [0_u64; 32];
+    let chunks = part.chunks_exact(32);
+    let rest: u64 = chunks.remainder().iter().sum();
+    for chunk in chunks {
+        lanes.iter_mut().zip(chunk).for_each(|(lane, value)| *lane = lane.wrapping_add(*value));
+    }
+    lanes.iter().sum::<u64>() + rest
+}
+
+/// The most memory this process ever had, as the kernel counts it.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or_default();
+    line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) * 1024
 }

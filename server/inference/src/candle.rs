@@ -9,15 +9,16 @@ use concord_domain::ports::{
 };
 
 use crate::catalogue::{Arch, Catalogue, Role};
-use crate::engine::Engine;
+use crate::engine::{Counters, Engine, Request};
 use crate::gguf::{Gguf, LoadError};
+use crate::serving::Server;
 use crate::vocabulary::Vocabulary;
-use crate::worker::{Options, Worker};
+use crate::worker::Options;
 
-/// A GGUF model of the catalogue, run by candle on its own thread.
+/// A GGUF model of the catalogue, run on its own threads.
 pub struct CandleModel {
     source: Arc<Source>,
-    worker: Worker<Engine>,
+    server: Server,
 }
 
 /// Where the model comes from, shared by its thread and the callers.
@@ -26,6 +27,8 @@ struct Source {
     name: String,
     weights: PathBuf,
     path: PathBuf,
+    options: Options,
+    counters: Arc<Counters>,
     /// Read once, by whoever needs it first, and kept when the weights are unloaded: counting
     /// tokens must not wait for a running job.
     vocabulary: Mutex<Option<Arc<Vocabulary>>>,
@@ -57,11 +60,19 @@ impl CandleModel {
             name: name.to_owned(),
             weights: weights.to_owned(),
             path: catalogue.path(entry, file, weights),
+            options,
+            counters: Arc::default(),
             vocabulary: Mutex::new(None),
         });
         let loading = Arc::clone(&source);
-        let worker = Worker::start(name, options, move || loading.load())?;
-        Ok(Self { source, worker })
+        let server = Server::start(name, options, move || loading.load())?;
+        Ok(Self { source, server })
+    }
+
+    /// What it has done since it was opened.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.source.counters
     }
 }
 
@@ -69,7 +80,9 @@ impl Source {
     fn load(&self) -> Result<Engine, ModelError> {
         self.catalogue.info(&self.name, &self.weights)?;
         let started = std::time::Instant::now();
-        let engine = Engine::load(&self.path, |file| self.vocabulary(file));
+        let (threads, counters) = (self.options.threads(), Arc::clone(&self.counters));
+        let cache = self.options.cache_bytes;
+        let engine = Engine::load(&self.path, threads, cache, counters, |file| self.vocabulary(file));
         let engine = engine.map_err(|error| self.unusable(&error))?;
         tracing::info!(model = self.name, millis = started.elapsed().as_millis() as u64, "model loaded");
         Ok(engine)
@@ -120,11 +133,11 @@ impl LanguageModel for CandleModel {
     }
 
     async fn generate(&self, request: GenerateRequest) -> Result<Generated, ModelError> {
-        self.worker.call(request.priority, move |engine, wanted| engine.generate(&request, wanted)).await
+        self.server.call(move |reply| Request::Generate(request, reply)).await
     }
 
     async fn score(&self, request: ScoreRequest) -> Result<Scored, ModelError> {
-        self.worker.call(request.priority, move |engine, wanted| engine.score(&request, wanted)).await
+        self.server.call(move |reply| Request::Score(request, reply)).await
     }
 }
 

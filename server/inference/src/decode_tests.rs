@@ -121,13 +121,6 @@ impl Noise<'_> {
     }
 }
 
-impl LogitsSource for Noise<'_> {
-    fn feed(&mut self, tokens: &[u32]) -> Result<Vec<f32>, ModelError> {
-        assert!(!tokens.is_empty());
-        Ok(self.logits())
-    }
-}
-
 #[test]
 fn ten_thousand_random_documents_are_valid_within_their_limits() {
     let env = small_vocabulary();
@@ -149,10 +142,14 @@ fn ten_thousand_random_documents_are_valid_within_their_limits() {
             continue;
         }
         shortest[which] = shortest[which].min(limit);
-        let mut sampler = Sampler::new(if seed % 2 == 0 { 0.0 } else { 0.8 }, seed);
+        let sampler = Sampler::new(if seed % 2 == 0 { 0.0 } else { 0.8 }, seed);
         let mut noise = Noise { random, trie, mood: seed / 7 % 5 };
-        let logits = noise.logits();
-        let document = write_document(&mut noise, logits, trie, grammar, &mut sampler, limit).unwrap();
+        let mut writer = Writer::document(&env, grammar, sampler, limit);
+        let mut next = writer.begin().unwrap();
+        while next != Next::Done {
+            next = writer.next(&noise.logits()).unwrap();
+        }
+        let document = writer.written();
         assert!(document.tokens.len() <= limit, "{} of {limit}", document.tokens.len());
         let text = String::from_utf8(trie.decode(&document.tokens)).unwrap();
         let value: Value =

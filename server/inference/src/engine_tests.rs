@@ -1,9 +1,11 @@
 //! Tests of a loaded model: the tiny one of the repository, and SmolLM2 for real text.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use concord_domain::ports::Priority;
 use serde_json::{Value, json};
+
+use concord_domain::ports::Score;
 
 use super::*;
 use crate::catalogue::Catalogue;
@@ -17,7 +19,50 @@ fn load(name: &str) -> Engine {
     }
     let entry = catalogue.entry(name).unwrap();
     let path = catalogue.path(entry, &entry.files[0], &weights);
-    Engine::load(&path, |file| Ok(Arc::new(Vocabulary::from_gguf(file)?))).unwrap()
+    open(&path, 256 << 20).unwrap()
+}
+
+fn open(path: &Path, cache_bytes: usize) -> Result<Engine, LoadError> {
+    Engine::load(path, 2, cache_bytes, Arc::default(), |file| Ok(Arc::new(Vocabulary::from_gguf(file)?)))
+}
+
+type Answer<T> = oneshot::Receiver<Result<T, ModelError>>;
+
+impl Engine {
+    /// Starts writing; the receiver gets the text.
+    fn start(&mut self, request: &GenerateRequest) -> Answer<Generated> {
+        let (reply, answer) = oneshot::channel();
+        assert!(self.admit(Request::Generate(request.clone(), reply)).is_none(), "no memory is free");
+        answer
+    }
+
+    fn start_scoring(&mut self, request: &ScoreRequest) -> Answer<Scored> {
+        let (reply, answer) = oneshot::channel();
+        assert!(self.admit(Request::Score(request.clone(), reply)).is_none(), "no memory is free");
+        answer
+    }
+
+    fn finish<T>(&mut self, mut answer: Answer<T>) -> Result<T, ModelError> {
+        while !self.is_idle() {
+            self.step();
+        }
+        answer.try_recv().unwrap()
+    }
+
+    fn generate(&mut self, request: &GenerateRequest) -> Result<Generated, ModelError> {
+        let answer = self.start(request);
+        self.finish(answer)
+    }
+
+    fn score(&mut self, request: &ScoreRequest) -> Result<Scored, ModelError> {
+        let answer = self.start_scoring(request);
+        self.finish(answer)
+    }
+
+    fn forget(&mut self) {
+        assert!(self.is_idle());
+        self.cache.clear();
+    }
 }
 
 fn sample_schema() -> Value {
@@ -66,15 +111,13 @@ fn questions(lines: usize) -> ScoreRequest {
     }
 }
 
-const WANTED: Wanted<'static> = &|| true;
-
 #[test]
 fn tiny_writes_valid_documents_at_every_limit() {
     let mut engine = load("tiny");
     for (seed, limit) in (20..300).step_by(7).enumerate() {
         let mut request = request(Some(sample_schema()), limit, [0.0, 0.7, 1.5][seed % 3]);
         request.seed = seed as u64;
-        match engine.generate(&request, WANTED) {
+        match engine.generate(&request) {
             Ok(written) => {
                 let document: Value = serde_json::from_str(&written.text).unwrap();
                 let tags = document["tags"].as_array().unwrap();
@@ -93,16 +136,16 @@ fn tiny_writes_valid_documents_at_every_limit() {
 fn the_same_request_writes_the_same_text() {
     let mut engine = load("tiny");
     let request = request(Some(sample_schema()), 200, 0.9);
-    let first = engine.generate(&request, WANTED).unwrap();
-    engine.score(&questions(12), WANTED).unwrap();
-    assert_eq!(engine.generate(&request, WANTED).unwrap().text, first.text);
+    let first = engine.generate(&request).unwrap();
+    engine.score(&questions(12)).unwrap();
+    assert_eq!(engine.generate(&request).unwrap().text, first.text);
     engine.forget();
-    assert_eq!(engine.generate(&request, WANTED).unwrap().text, first.text);
+    assert_eq!(engine.generate(&request).unwrap().text, first.text);
 }
 
 #[test]
 fn free_text_ends_at_the_limit_and_is_text() {
-    let written = load("tiny").generate(&request(None, 40, 0.8), WANTED).unwrap();
+    let written = load("tiny").generate(&request(None, 40, 0.8)).unwrap();
     assert!(written.output_tokens <= 40 && written.forced_tokens == 0);
 }
 
@@ -111,13 +154,25 @@ fn what_does_not_fit_the_context_is_refused() {
     let mut engine = load("tiny");
     let mut long = request(None, 40, 0.0);
     long.user = "x".repeat(20_000);
-    assert!(matches!(engine.generate(&long, WANTED), Err(ModelError::BadRequest(_))));
+    assert!(matches!(engine.generate(&long), Err(ModelError::BadRequest(_))));
 }
 
 #[test]
-fn an_abandoned_request_stops() {
-    let written = load("tiny").generate(&request(None, 40, 0.0), &|| false);
-    assert!(matches!(written, Err(ModelError::Failed(_))));
+fn an_abandoned_request_stops_and_its_blocks_are_free() {
+    let mut engine = load("tiny");
+    let kept = request(None, 40, 0.0);
+    let (kept, gone) =
+        (engine.start(&kept), engine.start(&GenerateRequest { seed: 9, max_tokens: 900, ..kept }));
+    let judged = engine.start_scoring(&questions(30));
+    (0..3).for_each(|_| engine.step());
+    assert_eq!(engine.running.len(), 3);
+    let (own, _) = engine.cache.used();
+    drop((gone, judged));
+    engine.step();
+    assert_eq!(engine.running.len(), 1);
+    assert!(engine.cache.used().0 < own);
+    assert!(engine.finish(kept).is_ok());
+    assert_eq!((engine.cache.used().0, engine.cache.reserved()), (0, 0));
 }
 
 #[test]
@@ -125,10 +180,10 @@ fn answers_must_differ_in_their_first_token_and_the_prefix_ends_a_line() {
     let mut engine = load("tiny");
     let mut same = questions(12);
     same.answers = vec!["Yes".to_owned(), "Yes indeed".to_owned()];
-    assert!(matches!(engine.score(&same, WANTED), Err(ModelError::BadRequest(_))));
+    assert!(matches!(engine.score(&same), Err(ModelError::BadRequest(_))));
     let mut open = questions(12);
     open.shared = "no newline".to_owned();
-    assert!(matches!(engine.score(&open, WANTED), Err(ModelError::BadRequest(_))));
+    assert!(matches!(engine.score(&open), Err(ModelError::BadRequest(_))));
 }
 
 #[test]
@@ -148,60 +203,148 @@ fn special_tokens_in_data_stay_text() {
     }
 }
 
+fn bits(scores: &[Score]) -> Vec<u32> {
+    scores.iter().flat_map(|score| score.logits.clone().unwrap()).map(f32::to_bits).collect()
+}
+
 #[test]
-fn a_cached_prefix_gives_bit_for_bit_the_uncached_scores() {
+fn neither_the_cache_nor_the_batch_nor_where_a_prompt_is_cut_moves_a_score_by_a_bit() {
     for (name, lines) in [("tiny", 12), ("smollm2-135m", 4)] {
         let mut engine = load(name);
         let request = questions(lines);
-        let cached = engine.score(&request, WANTED).unwrap();
-        let mut uncached = Vec::new();
-        let mut alone_tokens = 0;
+        let together = engine.score(&request).unwrap();
+        assert!(together.prefix_tokens > 20 * lines, "{name}: {}", together.prefix_tokens);
+        let warm = engine.score(&request).unwrap();
+        assert_eq!(warm.prefilled_tokens, together.prefilled_tokens - together.prefix_tokens);
+        let mut alone = Vec::new();
         for question in &request.questions {
             engine.forget();
-            let alone = ScoreRequest { questions: vec![question.clone()], ..request.clone() };
-            let alone = engine.score(&alone, WANTED).unwrap();
-            alone_tokens += alone.prefilled_tokens;
-            uncached.extend(alone.scores);
+            let one = ScoreRequest { questions: vec![question.clone()], ..request.clone() };
+            alone.extend(engine.score(&one).unwrap().scores);
         }
-        let logits = |scores: &[Score]| -> Vec<u32> {
-            scores.iter().flat_map(|score| score.logits.clone().unwrap()).map(f32::to_bits).collect()
-        };
-        assert_eq!(logits(&cached.scores), logits(&uncached), "{name}");
-        let again = (request.questions.len() - 1) * cached.prefix_tokens;
-        assert_eq!(cached.prefilled_tokens, alone_tokens - again, "{name}");
-        assert!(cached.prefix_tokens > 20 * lines, "{name}: {}", cached.prefix_tokens);
-
-        // The same tokens read in one call: how far the call's shape alone moves a probability.
-        let prompt =
-            engine.vocabulary.shared_prompt(&request.system, "", &request.shared, &request.questions[0]);
-        engine.forget();
-        let whole = prompt.unwrap().concat();
-        let state = engine.model.forward(&whole, &mut engine.cache).unwrap();
-        let logits = engine.model.logits(&state).unwrap();
+        // Read token by token, as differently from a batch as can be.
         let answers = engine.first_tokens(&request.answers).unwrap();
-        let one_call: Vec<f32> = answers.iter().map(|token| logits[*token as usize]).collect();
-        let (one_call, split) = (softmax_first(&one_call).unwrap(), cached.scores[0].p_first.unwrap());
-        eprintln!(
-            "{name}: p in one call {one_call:.5}, split {split:.5}, apart {:.1e}",
-            (one_call - split).abs()
-        );
-        assert!((one_call - split).abs() < 0.1, "{name}");
+        let mut single = Vec::new();
+        for question in &request.questions {
+            let prompt = engine.vocabulary.shared_prompt(&request.system, "", &request.shared, question);
+            let mut blocks = vec![engine.model.new_block(); 64];
+            let table: Vec<u32> = (0..64).rev().collect();
+            for (position, token) in prompt.unwrap().concat().into_iter().enumerate() {
+                engine.model.forward(
+                    &mut engine.work,
+                    &mut blocks,
+                    &[Row { token, position, table: &table }],
+                );
+            }
+            single.extend(
+                engine.model.some_logits(&mut engine.work, &[0], &answers).iter().map(|it| it.to_bits()),
+            );
+        }
+        assert_eq!(bits(&together.scores), bits(&warm.scores), "{name}");
+        assert_eq!(bits(&together.scores), bits(&alone), "{name}");
+        assert_eq!(bits(&together.scores), single, "{name}");
     }
+}
+
+#[test]
+fn eight_requests_at_once_write_what_each_writes_alone() {
+    let mut engine = load("tiny");
+    let requests: Vec<GenerateRequest> = (0..8)
+        .map(|seed| {
+            let mut it = request((seed % 2 == 0).then(sample_schema), 60 + 20 * seed as usize, 0.8);
+            it.user = format!("{}{seed}. lamp\n", it.user);
+            it.seed = seed;
+            it.priority = [Priority::Person, Priority::Batch, Priority::Low][seed as usize % 3];
+            it
+        })
+        .collect();
+    let alone: Vec<String> = requests.iter().map(|it| engine.generate(it).unwrap().text).collect();
+    engine.forget();
+    let answers: Vec<_> = requests.iter().map(|it| engine.start(it)).collect();
+    let scored = engine.start_scoring(&questions(12));
+    while !engine.is_idle() {
+        engine.step();
+    }
+    let together = answers.into_iter().map(|mut it| it.try_recv().unwrap().unwrap().text);
+    assert_eq!(together.collect::<Vec<_>>(), alone);
+    let mut fresh = load("tiny");
+    assert_eq!(
+        bits(&engine.finish(scored).unwrap().scores),
+        bits(&fresh.score(&questions(12)).unwrap().scores)
+    );
+}
+
+#[test]
+fn what_two_requests_have_in_common_is_read_once_even_when_they_come_together() {
+    let mut engine = load("tiny");
+    let one = questions(12);
+    let other =
+        ScoreRequest { questions: vec!["Is it short?".to_owned(), "Is it kind?".to_owned()], ..one.clone() };
+    let (first, second) = (engine.start_scoring(&one), engine.start_scoring(&other));
+    let (first, second) = (engine.finish(first).unwrap(), engine.finish(second).unwrap());
+    engine.forget();
+    let cold = engine.score(&other).unwrap();
+    // All but the end of a block is the first one's; the answers are the same.
+    let shared = first.prefix_tokens.min(second.prefix_tokens);
+    assert!(second.prefilled_tokens + shared / 2 < cold.prefilled_tokens, "{second:?} {cold:?}");
+    assert_eq!(bits(&second.scores), bits(&cold.scores));
+}
+
+#[test]
+fn two_hundred_mixed_requests_stay_within_the_memory_limit() {
+    use rand::{Rng, SeedableRng};
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../models/tiny/tiny.gguf");
+    let block = load("tiny").model.block_bytes();
+    let mut engine = open(&path, 80 * block + 1).unwrap();
+    let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(6);
+    let (mut writing, mut scoring, mut kept, mut started) = (Vec::new(), Vec::new(), 0, 0);
+    let mut queued: Option<Request> = None;
+    while started < 200 || queued.is_some() || !engine.is_idle() {
+        while engine.has_room() && (queued.is_some() || started < 200) {
+            let next = queued.take().unwrap_or_else(|| {
+                started += 1;
+                let leaves = random.random_bool(0.25);
+                if random.random_bool(0.5) {
+                    let mut it = request(None, random.random_range(1..200), 0.7);
+                    it.user =
+                        format!("{} lamp\n", random.random_range(0..5)).repeat(random.random_range(1..60));
+                    let (reply, answer) = oneshot::channel();
+                    writing.push((answer, leaves));
+                    Request::Generate(it, reply)
+                } else {
+                    let (reply, answer) = oneshot::channel();
+                    scoring.push((answer, leaves));
+                    Request::Score(questions(random.random_range(1..20)), reply)
+                }
+            });
+            queued = engine.admit(next);
+            assert!(queued.is_none() || !engine.is_idle(), "what cannot start waits for something that runs");
+        }
+        engine.step();
+        let (own, shared) = engine.cache.used();
+        assert!(own + shared <= 80, "{own} and {shared} blocks");
+        // Some leave while they are answered.
+        if random.random_bool(0.1) {
+            writing.retain(|(_, leaves)| !leaves);
+            scoring.retain(|(_, leaves)| !leaves);
+        }
+    }
+    kept += writing.into_iter().filter_map(|(mut it, _)| it.try_recv().ok()).map(Result::unwrap).count();
+    kept += scoring.into_iter().filter_map(|(mut it, _)| it.try_recv().ok()).map(Result::unwrap).count();
+    assert!(kept > 120, "{kept} answered");
+    assert_eq!((engine.cache.used().0, engine.cache.reserved()), (0, 0));
 }
 
 #[test]
 fn the_last_prefix_is_reused_only_as_far_as_it_is_the_same() {
     let mut engine = load("tiny");
     let request = questions(12);
-    let first = engine.score(&request, WANTED).unwrap();
-    let again = engine.score(&request, WANTED).unwrap();
-    assert_eq!(again.prefilled_tokens, first.prefilled_tokens - first.prefix_tokens);
-    assert_eq!(again.scores, first.scores);
+    engine.score(&request).unwrap();
     let mut other = request.clone();
     other.shared = format!("Other.\n{}", other.shared);
-    let other_warm = engine.score(&other, WANTED).unwrap();
+    let other_warm = engine.score(&other).unwrap();
     engine.forget();
-    assert_eq!(engine.score(&other, WANTED).unwrap().scores, other_warm.scores);
+    assert_eq!(engine.score(&other).unwrap().scores, other_warm.scores);
 }
 
 #[test]
@@ -210,7 +353,7 @@ fn smollm_answers_in_english() {
     let mut request = request(None, 24, 0.0);
     request.system = "You are a helpful assistant.".to_owned();
     request.user = "What is the capital of France? Answer in one short sentence.".to_owned();
-    let written = engine.generate(&request, WANTED).unwrap();
+    let written = engine.generate(&request).unwrap();
     assert!(written.text.contains("Paris"), "{}", written.text);
 }
 
@@ -222,7 +365,7 @@ fn a_file_that_is_cut_or_lies_is_refused_or_loads_but_never_harms() {
     let path = tempfile::NamedTempFile::new().unwrap();
     let load = |bytes: &[u8]| {
         std::fs::write(path.path(), bytes).unwrap();
-        Engine::load(path.path(), |file| Ok(Arc::new(Vocabulary::from_gguf(file)?)))
+        open(path.path(), 64 << 20)
     };
     for cut in [0, 3, 4, 100, 5_000, 60_000, whole.len() - 70_000, whole.len() - 1] {
         let error = load(&whole[..cut]).err().unwrap_or_else(|| panic!("a file cut at {cut} loads"));
@@ -249,19 +392,19 @@ fn a_file_that_is_cut_or_lies_is_refused_or_loads_but_never_harms() {
 #[test]
 fn examples_before_the_shared_part_are_read_once_for_every_user() {
     let mut engine = load("tiny");
-    let alone = engine.score(&questions(3), WANTED).unwrap();
+    let alone = engine.score(&questions(3)).unwrap();
     engine.forget();
     let preamble = "Example: a tent for a camper. Yes\n".repeat(6);
     let first = ScoreRequest { preamble: preamble.clone(), ..questions(3) };
-    let read = engine.score(&first, WANTED).unwrap();
+    let read = engine.score(&first).unwrap();
     let examples = read.prefix_tokens - alone.prefix_tokens;
     assert!(examples > 40, "{examples}");
     let second = ScoreRequest { shared: "Another shopper.\n".to_owned(), ..first.clone() };
-    let after = engine.score(&second, WANTED).unwrap();
+    let after = engine.score(&second).unwrap();
     engine.forget();
-    let cold = engine.score(&second, WANTED).unwrap();
+    let cold = engine.score(&second).unwrap();
     assert!(cold.prefilled_tokens - after.prefilled_tokens >= examples, "{after:?} {cold:?}");
     assert_eq!(after.scores, cold.scores, "the cache changes nothing");
     let unended = ScoreRequest { preamble: "no newline".to_owned(), ..first };
-    assert!(matches!(engine.score(&unended, WANTED), Err(ModelError::BadRequest(_))));
+    assert!(matches!(engine.score(&unended), Err(ModelError::BadRequest(_))));
 }

@@ -1,16 +1,17 @@
-//! Reads a GGUF file: checked metadata, checked tensor shapes, slow quantisations replaced.
+//! Reads a GGUF file: checked metadata, checked tensor shapes, weights packed for the kernels.
 //!
 //! The bytes may be a stranger's repack. The catalogue pins their hash; nevertheless every size is
 //! compared with what the metadata promises, and a file that lies is refused with the reason.
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use candle_core::Device;
+use candle_core::quantized::GgmlDType;
 use candle_core::quantized::gguf_file::{Content, Value};
-use candle_core::quantized::{GgmlDType, QTensor};
-use candle_core::{Device, Tensor};
+use concord_kernels::{Format, Matrix, Pool};
 
 /// Why a weight file cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -96,23 +97,56 @@ impl Gguf {
         self.content.tensor_infos.contains_key(name)
     }
 
-    /// A weight matrix of exactly this shape, in a quantisation with fast kernels.
-    pub(crate) fn matrix(&mut self, name: &str, rows: usize, columns: usize) -> Result<QTensor, LoadError> {
+    /// A weight matrix of exactly this shape, packed for the kernels. The file's bytes are read, packed and dropped:
+    /// no second copy of the weights stays.
+    pub(crate) fn matrix(
+        &mut self,
+        pool: &mut Pool,
+        name: &str,
+        rows: usize,
+        columns: usize,
+    ) -> Result<Matrix, LoadError> {
         self.check_shape(name, &[rows, columns])?;
-        let tensor = self.content.tensor(&mut self.reader, name, &Device::Cpu)?;
-        // candle has only scalar kernels for these: 8 bits cost memory and are 3 to 5 times faster.
-        let slow =
-            matches!(tensor.dtype(), GgmlDType::Q4_1 | GgmlDType::Q5_0 | GgmlDType::Q5_1 | GgmlDType::Q8_1);
-        if slow {
-            return Ok(QTensor::quantize(&tensor.dequantize(&Device::Cpu)?, GgmlDType::Q8_0)?);
-        }
-        Ok(tensor)
+        let format = match self.content.tensor_infos[name].ggml_dtype {
+            GgmlDType::Q4K => Some(Format::Q4K),
+            GgmlDType::Q6K => Some(Format::Q6K),
+            GgmlDType::Q4_0 => Some(Format::Q4Zero),
+            GgmlDType::Q5_0 => Some(Format::Q5Zero),
+            GgmlDType::Q8_0 => Some(Format::Q8Zero),
+            _ => None,
+        };
+        let packed = match format {
+            Some(format) => {
+                let bytes = self.bytes(name)?;
+                Matrix::pack(pool, format, &bytes, rows, columns)
+            }
+            // The rest has no tiles of its own: rounded to 8 bits, which costs memory and keeps what there is.
+            None => {
+                let floats = self.content.tensor(&mut self.reader, name, &Device::Cpu)?;
+                let floats = floats.dequantize(&Device::Cpu)?.flatten_all()?.to_vec1::<f32>()?;
+                let bytes: Vec<u8> = floats.iter().flat_map(|float| float.to_le_bytes()).collect();
+                Matrix::pack(pool, Format::F32, &bytes, rows, columns)
+            }
+        };
+        packed.map_err(|error| LoadError(format!("tensor {name}: {error}")))
+    }
+
+    /// A tensor's bytes as they lie in the file.
+    fn bytes(&mut self, name: &str) -> Result<Vec<u8>, LoadError> {
+        let info = &self.content.tensor_infos[name];
+        let blocks = info.shape.elem_count() / info.ggml_dtype.block_size();
+        // `check_places` has seen that it lies within the file.
+        let mut bytes = vec![0; blocks * info.ggml_dtype.type_size()];
+        self.reader.seek(SeekFrom::Start(self.content.tensor_data_offset + info.offset))?;
+        self.reader.read_exact(&mut bytes)?;
+        Ok(bytes)
     }
 
     /// A vector of exactly this length, as f32.
-    pub(crate) fn vector(&mut self, name: &str, length: usize) -> Result<Tensor, LoadError> {
+    pub(crate) fn vector(&mut self, name: &str, length: usize) -> Result<Vec<f32>, LoadError> {
         self.check_shape(name, &[length])?;
-        Ok(self.content.tensor(&mut self.reader, name, &Device::Cpu)?.dequantize(&Device::Cpu)?)
+        let tensor = self.content.tensor(&mut self.reader, name, &Device::Cpu)?;
+        Ok(tensor.dequantize(&Device::Cpu)?.to_vec1()?)
     }
 
     fn check_shape(&self, name: &str, expected: &[usize]) -> Result<(), LoadError> {

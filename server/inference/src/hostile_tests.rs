@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use concord_kernels::{Isa, Pool};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use safetensors::SafeTensors;
@@ -27,7 +28,8 @@ fn load(bytes: &[u8]) -> Result<(), String> {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), bytes).unwrap();
     let mut gguf = Gguf::open(file.path()).map_err(|error| error.to_string())?;
-    Model::load(&mut gguf).map_err(|error| error.to_string())?;
+    let mut pool = Pool::new(1, Isa::detect()).unwrap();
+    Model::load(&mut gguf, &mut pool).map_err(|error| error.to_string())?;
     Vocabulary::from_gguf(&gguf).map_err(|error| error.to_string())?;
     Ok(())
 }

@@ -19,6 +19,7 @@ mod openai;
 mod queue;
 mod sampler;
 mod schema;
+mod serving;
 mod validate;
 mod verify;
 mod vocabulary;
@@ -27,6 +28,7 @@ mod worker;
 pub use candle::CandleModel;
 pub use catalogue::{Arch, Catalogue, CatalogueError, Entry, File, Hub, Part, Role, Verification};
 pub use embed::LocalEmbedder;
+pub use engine::Counters;
 pub use openai::{OpenAiConfig, OpenAiModel};
 pub use worker::Options;
 

@@ -51,6 +51,21 @@ impl<T> Queue<T> {
         Ok(())
     }
 
+    /// Puts a job back in front of its kind, whatever the capacity: it has had its place already.
+    pub(crate) fn put_back(&self, priority: Priority, job: T) {
+        let mut state = self.lock();
+        match priority {
+            Priority::Person => state.person.push_front(job),
+            Priority::Batch => state.batch.push_front(job),
+            Priority::Low => state.low.push_front(job),
+        }
+    }
+
+    /// Whether anything waits.
+    pub(crate) fn has_jobs(&self) -> bool {
+        !self.lock().is_empty()
+    }
+
     /// Drops the jobs that are no longer worth doing.
     pub(crate) fn retain(&self, keep: impl Fn(&T) -> bool) {
         let mut state = self.lock();

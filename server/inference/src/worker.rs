@@ -16,11 +16,28 @@ pub struct Options {
     pub queue: usize,
     /// The model's memory is freed after this long without a job; `None` keeps it.
     pub unload_after: Option<Duration>,
+    /// Threads that compute; `None` is one for each core, or as many as `RAYON_NUM_THREADS` says.
+    pub threads: Option<usize>,
+    /// Bytes of keys and values a language model may keep.
+    pub cache_bytes: usize,
+}
+
+impl Options {
+    pub(crate) fn threads(&self) -> usize {
+        let told = || std::env::var("RAYON_NUM_THREADS").ok()?.parse().ok().filter(|threads| *threads > 0);
+        let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        self.threads.or_else(told).unwrap_or_else(cores)
+    }
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { queue: 64, unload_after: Some(Duration::from_secs(15 * 60)) }
+        Self {
+            queue: 64,
+            unload_after: Some(Duration::from_secs(15 * 60)),
+            threads: None,
+            cache_bytes: 448 << 20,
+        }
     }
 }
 
@@ -155,7 +172,8 @@ mod tests {
 
     #[tokio::test]
     async fn loads_on_the_first_job_and_again_after_an_idle_time() {
-        let options = Options { queue: 4, unload_after: Some(Duration::from_millis(20)) };
+        let options =
+            Options { queue: 4, unload_after: Some(Duration::from_millis(20)), ..Options::default() };
         let (worker, loads) = counting(options);
         assert_eq!(loads.load(Ordering::SeqCst), 0);
         worker.call(Priority::Batch, |_, _| Ok(())).await.unwrap();
@@ -168,7 +186,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_queue_refuses_and_a_withdrawn_job_never_runs() {
-        let (worker, _) = counting(Options { queue: 1, unload_after: None });
+        let (worker, _) = counting(Options { queue: 1, unload_after: None, ..Options::default() });
         let worker = Arc::new(worker);
         let (open, gate) = std::sync::mpsc::channel::<()>();
         let (entered, inside) = tokio::sync::oneshot::channel();
@@ -201,7 +219,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_costs_one_answer() {
-        let (worker, _) = counting(Options { queue: 4, unload_after: None });
+        let (worker, _) = counting(Options { queue: 4, unload_after: None, ..Options::default() });
         let failed = worker.call(Priority::Batch, |_, _| -> Result<(), _> { panic!("kernel") }).await;
         assert!(matches!(failed, Err(ModelError::Failed(_))));
         worker.call(Priority::Batch, |_, _| Ok(())).await.unwrap();

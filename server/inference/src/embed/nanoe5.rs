@@ -6,10 +6,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use candle_core::quantized::{GgmlDType, QStorage, QTensor};
-use candle_core::{Device, Tensor};
-use candle_nn::VarBuilder;
-use candle_transformers::models::bert::{BertModel, Config, DTYPE, HiddenAct, PositionEmbeddingType};
+use concord_kernels::{Format, Matrix, Pool};
 use tokenizers::models::unigram::Unigram;
 use tokenizers::normalizers::replace::{Replace, ReplacePattern};
 use tokenizers::normalizers::unicode::NFKC;
@@ -18,14 +15,14 @@ use tokenizers::pre_tokenizers::metaspace::{Metaspace, PrependScheme};
 use tokenizers::processors::template::TemplateProcessing;
 use tokenizers::{AddedToken, Tokenizer};
 
-use super::bert::Bert;
+use super::bert::{Bert, Shape, Weights};
 use crate::gguf::LoadError;
 
 /// Upper bound of any count in the file: a lying one must not become an allocation.
 const MAX: usize = 1 << 22;
 
 /// Loads the container.
-pub(super) fn load(path: &Path) -> Result<Bert, LoadError> {
+pub(super) fn load(path: &Path, pool: Pool) -> Result<Bert, LoadError> {
     let bytes = std::fs::read(path)?;
     let mut file = Reader { bytes: &bytes, at: 0 };
     if file.take(4)? != b"E5S1" {
@@ -42,28 +39,17 @@ pub(super) fn load(path: &Path) -> Result<Bert, LoadError> {
     file.take(normaliser)?;
     let entries = read_directory(&mut file)?;
 
-    let config = Config {
+    let shape = Shape {
         vocab_size: vocab,
         hidden_size: hidden,
         num_hidden_layers: layers,
         num_attention_heads: heads,
         intermediate_size: feed,
-        hidden_act: HiddenAct::Gelu,
-        hidden_dropout_prob: 0.0,
         max_position_embeddings: positions,
         type_vocab_size: types.max(1),
-        initializer_range: 0.02,
-        layer_norm_eps: f64::from(eps),
-        pad_token_id: pad,
-        position_embedding_type: PositionEmbeddingType::Absolute,
-        use_cache: false,
-        classifier_dropout: None,
-        model_type: None,
+        layer_norm_eps: eps,
     };
-    let tensors = Tensors { bytes: &bytes, entries };
-    let tensors = VarBuilder::from_tensors(tensors.named(&config)?, DTYPE, &Device::Cpu);
-    let model = BertModel::load(tensors, &config)?;
-    Bert::new(model, tokenizer, &config, ["query: ", "passage: "])
+    Bert::new(&Tensors { bytes: &bytes, entries }, tokenizer, shape, ["query: ", "passage: "], pool)
 }
 
 /// Where a tensor's bytes lie.
@@ -132,61 +118,57 @@ fn read_vocabulary(
     Ok(tokenizer)
 }
 
-/// The tensors under the names candle's BERT asks for.
+/// The container's tensors.
 struct Tensors<'a> {
     bytes: &'a [u8],
     entries: HashMap<String, Entry>,
 }
 
+/// The container's name for a tensor of BERT.
+fn short(name: &str) -> String {
+    let embeddings = [
+        ("word_embeddings.weight", "emb.word"),
+        ("position_embeddings.weight", "emb.pos"),
+        ("token_type_embeddings.weight", "emb.type"),
+        ("LayerNorm.weight", "emb.ln.w"),
+        ("LayerNorm.bias", "emb.ln.b"),
+    ];
+    if let Some(name) = name.strip_prefix("embeddings.") {
+        return embeddings.iter().find(|(long, _)| *long == name).map_or(name, |(_, short)| short).to_owned();
+    }
+    let parts = [
+        ("attention.self.query", "q"),
+        ("attention.self.key", "k"),
+        ("attention.self.value", "v"),
+        ("attention.output.dense", "ao"),
+        ("attention.output.LayerNorm", "aln"),
+        ("intermediate.dense", "fi"),
+        ("output.dense", "fo"),
+        ("output.LayerNorm", "oln"),
+    ];
+    let rest = name.strip_prefix("encoder.layer.").unwrap_or(name);
+    let (layer, rest) = rest.split_once('.').unwrap_or((rest, ""));
+    let (part, kind) = rest.rsplit_once('.').unwrap_or((rest, "weight"));
+    let part = parts.iter().find(|(long, _)| *long == part).map_or(part, |(_, short)| short);
+    format!("l{layer}.{part}.{}", &kind[..1])
+}
+
+impl Weights for Tensors<'_> {
+    /// A matrix of ggml's Q4_0 blocks.
+    fn matrix(&self, pool: &mut Pool, name: &str, rows: usize, columns: usize) -> Result<Matrix, LoadError> {
+        let (width, size) = Format::Q4Zero.block();
+        let data = self.data(&short(name), rows * columns / width * size)?;
+        Matrix::pack(pool, Format::Q4Zero, data, rows, columns)
+            .map_err(|error| LoadError(format!("tensor {name}: {error}")))
+    }
+
+    fn vector(&self, name: &str, length: usize) -> Result<Vec<f32>, LoadError> {
+        let data = self.data(&short(name), length * 4)?.chunks_exact(4);
+        Ok(data.map(|it| f32::from_le_bytes([it[0], it[1], it[2], it[3]])).collect())
+    }
+}
+
 impl Tensors<'_> {
-    fn named(&self, config: &Config) -> Result<HashMap<String, Tensor>, LoadError> {
-        let (hidden, feed) = (config.hidden_size, config.intermediate_size);
-        let mut named = HashMap::new();
-        let mut put = |name: String, tensor: Tensor| named.insert(name, tensor);
-        let embeddings = |name: &str| format!("embeddings.{name}");
-        put(embeddings("word_embeddings.weight"), self.quantised("emb.word", config.vocab_size, hidden)?);
-        let positions = self.plain("emb.pos", config.max_position_embeddings * hidden)?;
-        let positions = positions.reshape((config.max_position_embeddings, hidden))?;
-        put(embeddings("position_embeddings.weight"), positions);
-        let types = self.plain("emb.type", config.type_vocab_size * hidden)?;
-        put(embeddings("token_type_embeddings.weight"), types.reshape((config.type_vocab_size, hidden))?);
-        put(embeddings("LayerNorm.weight"), self.plain("emb.ln.w", hidden)?);
-        put(embeddings("LayerNorm.bias"), self.plain("emb.ln.b", hidden)?);
-        for layer in 0..config.num_hidden_layers {
-            for (short, long, rows, columns) in [
-                ("q", "attention.self.query", hidden, hidden),
-                ("k", "attention.self.key", hidden, hidden),
-                ("v", "attention.self.value", hidden, hidden),
-                ("ao", "attention.output.dense", hidden, hidden),
-                ("fi", "intermediate.dense", feed, hidden),
-                ("fo", "output.dense", hidden, feed),
-            ] {
-                let long = format!("encoder.layer.{layer}.{long}");
-                put(format!("{long}.weight"), self.quantised(&format!("l{layer}.{short}.w"), rows, columns)?);
-                put(format!("{long}.bias"), self.plain(&format!("l{layer}.{short}.b"), rows)?);
-            }
-            for (short, long) in [("aln", "attention.output.LayerNorm"), ("oln", "output.LayerNorm")] {
-                let long = format!("encoder.layer.{layer}.{long}");
-                put(format!("{long}.weight"), self.plain(&format!("l{layer}.{short}.w"), hidden)?);
-                put(format!("{long}.bias"), self.plain(&format!("l{layer}.{short}.b"), hidden)?);
-            }
-        }
-        Ok(named)
-    }
-
-    /// A matrix of ggml's Q4_0 blocks, as f32.
-    fn quantised(&self, name: &str, rows: usize, columns: usize) -> Result<Tensor, LoadError> {
-        let dtype = GgmlDType::Q4_0;
-        let data = self.data(name, rows * columns / dtype.block_size() * dtype.type_size())?;
-        let storage = QStorage::from_data(data.into(), &Device::Cpu, dtype)?;
-        Ok(QTensor::new(storage, (rows, columns))?.dequantize(&Device::Cpu)?)
-    }
-
-    fn plain(&self, name: &str, length: usize) -> Result<Tensor, LoadError> {
-        let data = self.data(name, length * 4)?;
-        Ok(Tensor::from_raw_buffer(data, DTYPE, &[length], &Device::Cpu)?)
-    }
-
     fn data(&self, name: &str, length: usize) -> Result<&[u8], LoadError> {
         let entry =
             self.entries.get(name).ok_or_else(|| LoadError(format!("the file lacks the tensor {name}")))?;
@@ -244,15 +226,29 @@ impl<'a> Reader<'a> {
 
 #[cfg(test)]
 mod tests {
+    use concord_domain::ports::EmbedKind;
+    use concord_kernels::Isa;
+
     use super::*;
+
+    fn pool() -> Pool {
+        Pool::new(1, Isa::detect()).unwrap()
+    }
+
+    #[test]
+    fn tensors_have_the_containers_names() {
+        assert_eq!(short("embeddings.LayerNorm.bias"), "emb.ln.b");
+        assert_eq!(short("encoder.layer.3.attention.self.query.weight"), "l3.q.w");
+        assert_eq!(short("encoder.layer.11.output.LayerNorm.bias"), "l11.oln.b");
+    }
 
     #[test]
     #[ignore = "needs 70 MB of weights: python3 models/fetch.py multilingual-e5-small"]
     fn text_becomes_the_tokens_of_the_original_tokenizer() {
         let weights = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/weights");
-        let bert = load(&weights.join("multilingual-e5-small-q4.bin")).unwrap();
-        let ids = |text: &str| bert.tokenizer.encode_fast(text, true).unwrap().get_ids().to_vec();
-        assert_eq!(ids("query: 户外露营"), [0, 41, 1294, 12, 6, 197_238, 30_567, 31_640, 2]);
+        let bert = load(&weights.join("multilingual-e5-small-q4.bin"), pool()).unwrap();
+        let ids = bert.ids(EmbedKind::Query, &["户外露营".to_owned()]).unwrap();
+        assert_eq!(ids, [[0, 41, 1294, 12, 6, 197_238, 30_567, 31_640, 2]]);
     }
 
     #[test]
@@ -260,7 +256,7 @@ mod tests {
         let path = tempfile::NamedTempFile::new().unwrap();
         for bytes in [&b""[..], b"E5S1", b"GGUF....", &[b"E5S1\x01\0\0\0".as_slice(), &[0xff; 64]].concat()] {
             std::fs::write(path.path(), bytes).unwrap();
-            assert!(load(path.path()).is_err());
+            assert!(load(path.path(), pool()).is_err());
         }
     }
 }

@@ -57,7 +57,7 @@ pub(super) fn load(weights: &Path, tokenizer: &Path) -> Result<Table, LoadError>
 }
 
 impl Encode for Table {
-    fn encode(&self, _: EmbedKind, texts: &[String]) -> Result<Vec<Vec<f32>>, ModelError> {
+    fn encode(&mut self, _: EmbedKind, texts: &[String]) -> Result<Vec<Vec<f32>>, ModelError> {
         texts
             .iter()
             .map(|text| {
