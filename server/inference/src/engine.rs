@@ -240,6 +240,9 @@ impl Engine {
                 }
                 let others = !writing && run.priority() != Priority::Person;
                 for (place, lane) in run.lanes_mut().into_iter().enumerate() {
+                    if left == 0 {
+                        break;
+                    }
                     if lane.is_shareable && lane.done == lane.known && lane.waiting() > 0 {
                         lane.look_again(cache, &|| model.new_block());
                         if reading.iter().any(|(tokens, done)| lane.follows(tokens, *done)) {

@@ -288,6 +288,11 @@ fn what_two_requests_have_in_common_is_read_once_even_when_they_come_together() 
     let shared = first.prefix_tokens.min(second.prefix_tokens);
     assert!(second.prefilled_tokens + shared / 2 < cold.prefilled_tokens, "{second:?} {cold:?}");
     assert_eq!(bits(&second.scores), bits(&cold.scores));
+    engine.forget();
+    let same: Vec<_> = (0..3).map(|_| engine.start_scoring(&other)).collect();
+    for answer in same {
+        assert_eq!(bits(&engine.finish(answer).unwrap().scores), bits(&cold.scores));
+    }
 }
 
 #[test]

@@ -122,7 +122,7 @@ fn take(
 }
 
 /// Lets the threads that serve pages go first: this thread and those it starts are scheduled behind them.
-fn step_back() {
+pub(crate) fn step_back() {
     const BEHIND: i32 = 5;
     // Where the system refuses, models compete with pages for the cores; nothing else changes.
     if rustix::process::getpriority_process(None).is_ok_and(|nice| nice < BEHIND) {

@@ -127,6 +127,7 @@ fn serve<M>(
     unload_after: Option<Duration>,
     load: &dyn Fn() -> Result<M, ModelError>,
 ) {
+    crate::serving::step_back();
     let mut loaded: Option<M> = None;
     loop {
         // An unloaded model has nothing to free: wait without a limit.

@@ -34,6 +34,8 @@ async fn answer(
         "busy-then-good" if call == 0 => {
             (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "0")], "").into_response()
         }
+        "limited" if call == 0 => (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "1")], "").into_response(),
+        "limited-for-long" => (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "3600")], "").into_response(),
         "busy-then-good" if call == 1 => (StatusCode::BAD_GATEWAY, "").into_response(),
         "good" | "busy-then-good" if body["max_tokens"] == 1 => {
             assert_eq!(body["logprobs"], true);
@@ -46,7 +48,7 @@ async fn answer(
                 json!({"message": {"content": "Yes"}, "finish_reason": "length", "logprobs": logprobs});
             Json(json!({"choices": [choice], "usage": usage})).into_response()
         }
-        "good" | "busy-then-good" => {
+        "good" | "busy-then-good" | "limited" => {
             assert_eq!(body["response_format"]["json_schema"]["schema"]["additionalProperties"], false);
             say(r#"{"tag":"露营"}"#, "stop")
         }
@@ -147,6 +149,29 @@ async fn a_busy_server_is_asked_again() {
     let (model, calls) = model("busy-then-good", Some("key-1")).await;
     model.generate(write()).await.unwrap();
     assert_eq!(calls.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
+async fn a_rate_limit_is_kept_by_every_request() {
+    let (model, calls) = model("limited", Some("key-1")).await;
+    let started = std::time::Instant::now();
+    let first = model.generate(write());
+    let second = async {
+        while calls.load(Ordering::SeqCst) == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        model.generate(write()).await
+    };
+    let (first, second) = tokio::join!(first, second);
+    assert!(first.is_ok() && second.is_ok(), "{first:?} {second:?}");
+    assert!(started.elapsed() >= Duration::from_secs(1), "asked before the server allowed it");
+    assert_eq!(calls.load(Ordering::SeqCst), 3);
+    let (model, calls) = self::model("limited-for-long", Some("key-1")).await;
+    for _ in 0..3 {
+        assert_eq!(model.generate(write()).await, Err(ModelError::Overloaded));
+    }
+    assert_eq!(calls.load(Ordering::SeqCst), 1, "an hour's limit is not tested again");
 }
 
 #[tokio::test]

@@ -244,10 +244,12 @@ impl Run {
     /// Starts questions once their prefix has been read, as many as fit.
     pub(super) fn open_lanes(&mut self, cache: &mut Cache, new: &dyn Fn() -> KvBlock) {
         let Work::Judge(judging) = &mut self.work else { return };
+        let Some(prefix) = &judging.prefix else { return };
+        // Somebody else may have read all of it.
+        judging.prefix_ready |= prefix.waiting() == 0;
         if !judging.prefix_ready {
             return;
         }
-        let Some(prefix) = &judging.prefix else { return };
         let mut open = judging.questions.iter().filter(|question| question.lane.is_some()).count();
         for question in &mut judging.questions {
             if open >= judging.lanes || question.lane.is_some() || question.logits.is_some() {

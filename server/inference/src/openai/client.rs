@@ -1,6 +1,7 @@
 //! One HTTP request to a model server, with time limits and a few careful retries.
 
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
 use concord_domain::ports::ModelError;
 use rand::Rng;
@@ -13,7 +14,7 @@ use super::wire::Answer;
 /// Longest answer read: a server must not fill our memory.
 const MAX_BYTES: usize = 8 << 20;
 
-/// Longest wait a server's Retry-After may ask for.
+/// Longest wait for a server that asks for one. One that asks for more is left alone: whoever asked comes back later.
 const MAX_WAIT: Duration = Duration::from_secs(30);
 
 pub(super) struct Http {
@@ -21,6 +22,8 @@ pub(super) struct Http {
     url: Url,
     name: String,
     retries: u32,
+    /// The server has asked for no request before this moment: a limit that one request meets holds for all.
+    quiet_until: Mutex<Option<Instant>>,
 }
 
 /// How one try ended, if not well.
@@ -64,34 +67,60 @@ impl Http {
         let path = format!("{}/chat/completions", base_url.path().trim_end_matches('/'));
         let mut url = base_url.clone();
         url.set_path(&path);
-        Ok(Self { client, url, name: name.to_owned(), retries })
+        Ok(Self { client, url, name: name.to_owned(), retries, quiet_until: Mutex::new(None) })
     }
 
     pub(super) async fn chat(&self, body: &Value) -> Result<Answer, ModelError> {
         let mut tries = 0;
         loop {
+            let quiet = self.quiet();
+            if quiet > MAX_WAIT {
+                return Err(ModelError::Overloaded);
+            }
+            tokio::time::sleep(quiet).await;
             match self.attempt(body).await {
                 Ok(answer) => return Ok(answer),
                 Err(Failure::Lasting(error)) => return Err(error),
-                Err(Failure::Passing(error, _)) if tries >= self.retries => return Err(error),
                 Err(Failure::Passing(error, asked)) => {
-                    let doubled = Duration::from_millis(250 << tries.min(6));
-                    // Jitter: many waiting clients must not come back at one moment.
-                    let wait = asked.unwrap_or_else(|| doubled.mul_f64(rand::rng().random_range(0.5..1.5)));
-                    tracing::debug!(model = self.name, %error, ?wait, "trying the model server again");
-                    tokio::time::sleep(wait.min(MAX_WAIT)).await;
+                    if let Some(asked) = asked {
+                        self.keep_quiet(asked);
+                    }
+                    if tries >= self.retries {
+                        return Err(error);
+                    }
+                    if asked.is_none() {
+                        let doubled = Duration::from_millis(250 << tries.min(6));
+                        // Jitter: many waiting clients must not come back at one moment.
+                        let wait = doubled.mul_f64(rand::rng().random_range(0.5..1.5));
+                        tracing::debug!(model = self.name, %error, ?wait, "trying the model server again");
+                        tokio::time::sleep(wait.min(MAX_WAIT)).await;
+                    }
                     tries += 1;
                 }
             }
         }
     }
 
+    /// How long the server still wants no request.
+    fn quiet(&self) -> Duration {
+        let until = self.quiet_until.lock().unwrap_or_else(PoisonError::into_inner);
+        until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
+    }
+
+    fn keep_quiet(&self, asked: Duration) {
+        // A bit more for some than for others, never less than asked.
+        let asked = asked + asked.mul_f64(rand::rng().random_range(0.0..0.1));
+        let mut until = self.quiet_until.lock().unwrap_or_else(PoisonError::into_inner);
+        // Far beyond any patience it makes no difference how far.
+        let asked = Instant::now().checked_add(asked.min(Duration::from_secs(86_400)));
+        *until = (*until).max(asked);
+    }
+
     async fn attempt(&self, body: &Value) -> Result<Answer, Failure> {
         let sent = self.client.post(self.url.clone()).json(body).send().await;
         let response = sent.map_err(|error| Failure::Passing(self.broken(&error), None))?;
         let status = response.status();
-        let asked = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-        let asked = asked.map(Duration::from_secs);
+        let asked = response.headers().get(RETRY_AFTER).and_then(|value| retry_after(value.to_str().ok()?));
         let bytes = self.read(response).await?;
         if status.is_success() {
             return serde_json::from_slice(&bytes).map_err(|error| {
@@ -141,10 +170,34 @@ impl Http {
     }
 }
 
+/// A Retry-After: seconds, or a date.
+fn retry_after(value: &str) -> Option<Duration> {
+    match value.trim().parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => httpdate::parse_http_date(value).ok()?.duration_since(SystemTime::now()).ok(),
+    }
+}
+
 pub(super) fn unavailable(name: &str, why: &str) -> ModelError {
     ModelError::Unavailable {
         name: name.to_owned(),
         why: why.to_owned(),
         mend: "Check the server, its address, the model's name and the key".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_asked_for_in_seconds_or_by_date() {
+        assert_eq!(retry_after(" 7"), Some(Duration::from_secs(7)));
+        let later = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(90));
+        let found = retry_after(&later).unwrap().as_secs();
+        assert!((80..=90).contains(&found), "{found}");
+        for value in ["-1", "soon", "Sun, 06 Nov 1994 08:49:37 GMT"] {
+            assert_eq!(retry_after(value), None, "{value}");
+        }
     }
 }
