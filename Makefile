@@ -1,12 +1,13 @@
 # What to type. Each target does its work in a script or a program; nothing is decided here.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help run test soak bench fmt sbom reproduce lint-deploy
+.PHONY: help run test soak check-exports bench fmt sbom reproduce lint-deploy
 
 help:
 	@echo 'make run            get what is missing, build, start on 127.0.0.1:3000 with the sample world'
 	@echo 'make test           formatting, lints, and every test'
 	@echo 'make soak           the long forms: 10,000 hostile inputs a target'
+	@echo 'make check-exports  load exports with the code of datasets, TRL, LLaMA-Factory and Axolotl'
 	@echo 'make bench [NAME]   measure: $(notdir $(basename $(wildcard tests/benches/*.py)))'
 	@echo 'make fmt            format all code'
 	@echo 'make sbom           what the binary is made of, as CycloneDX: target/concord.cdx.json'
@@ -25,6 +26,10 @@ test:
 
 soak:
 	@bash tools/soak.sh
+
+check-exports:
+	@cargo build --quiet --locked --release -p concord-server
+	@bash tools/check-exports.sh
 
 # `make bench import` is one bench; the name behind it is not a target of its own.
 NAME := $(if $(filter bench,$(firstword $(MAKECMDGOALS))),$(word 2,$(MAKECMDGOALS)))

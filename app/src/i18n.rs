@@ -10,6 +10,8 @@ pub(crate) mod audit;
 pub(crate) mod cases;
 pub(crate) mod common;
 #[cfg(feature = "ssr")]
+pub(crate) mod exports;
+#[cfg(feature = "ssr")]
 pub(crate) mod judges;
 #[cfg(feature = "ssr")]
 pub(crate) mod me;

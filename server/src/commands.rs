@@ -4,6 +4,7 @@ mod account;
 mod audit;
 mod audit_log;
 mod backup;
+mod batch;
 mod compress;
 mod demo;
 mod doctor;

@@ -44,6 +44,8 @@ pub struct Concord {
     pub accounts: Arc<AccountsService>,
     /// The models.
     pub models: Models,
+    /// Generations, with what only commands may do.
+    pub work: WorkService,
     /// Exports, with what only commands may do.
     pub exports: ExportsService,
     /// Runs jobs.
@@ -64,7 +66,8 @@ pub async fn compose(config: &Config, database: &Database) -> Result<Concord> {
     let metrics = Arc::new(Metrics::new());
     let models = open_models(config, &metrics)?;
     let accounts = Arc::new(AccountsService::new(pool.clone()));
-    let exports = ExportsService::new(pool.clone(), config.data.join("exports"));
+    let exports = ExportsService::new(pool.clone(), &config.exports);
+    let work = WorkService::new(pool.clone(), models.clone());
     let lens = Arc::new(Lens::default());
     let reach = if config.webhook_private { Reach::Anywhere } else { Reach::Public };
     let use_cases = api::UseCases {
@@ -73,7 +76,7 @@ pub async fn compose(config: &Config, database: &Database) -> Result<Concord> {
         review: Arc::new(ReviewService::new(pool.clone())),
         programmes: Arc::new(ProgrammesService::new(pool.clone())),
         samples: Arc::new(SamplesService::new(pool.clone())),
-        work: Arc::new(WorkService::new(pool.clone(), models.clone())),
+        work: Arc::new(work.clone()),
         pipeline: Arc::new(PipelineService::new(pool.clone(), models.clone(), Arc::clone(&lens))),
         audit: Arc::new(AuditService::new(pool.clone())),
         webhooks: Arc::new(WebhooksService::new(pool.clone(), reach)),
@@ -95,7 +98,7 @@ pub async fn compose(config: &Config, database: &Database) -> Result<Concord> {
         courier,
         meter: metrics.clone(),
     };
-    Ok(Concord { pool, use_cases, accounts, models, exports, worker, metrics })
+    Ok(Concord { pool, use_cases, accounts, models, work, exports, worker, metrics })
 }
 
 /// What searches item vectors.

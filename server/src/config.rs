@@ -110,6 +110,8 @@ pub struct Config {
     pub addr: SocketAddr,
     /// Folder of the private database and the exports.
     pub data: PathBuf,
+    /// Where exports lie: a folder or `s3://BUCKET/PREFIX`.
+    pub exports: String,
     /// PostgreSQL to use instead of the private one.
     pub database_url: Option<Secret>,
     /// Database connections at most.
@@ -201,13 +203,22 @@ impl Config {
         if vectors == Vectors::Qdrant && optional(&settings, "vector_url").is_none() {
             return Err(wrong(&settings, "vector_url", "must be given for qdrant"));
         }
+        let data = std::path::absolute(Path::new(&text(&settings, "data")?))
+            .map_err(|error| wrong(&settings, "data", &error.to_string()))?;
+        if let Some(exports) = settings.iter_mut().find(|it| it.setting.name == "exports") {
+            exports.value.get_or_insert_with(|| data.join("exports").display().to_string());
+        }
+        let exports = text(&settings, "exports")?;
+        if exports.contains("://") && !exports.starts_with("s3://") {
+            return Err(wrong(&settings, "exports", "must be a folder or begin with s3://"));
+        }
         Ok(Self {
             vectors,
             vector_url: optional(&settings, "vector_url").map(Secret),
             vector_api_key: optional(&settings, "vector_api_key").map(Secret),
             addr: parsed(&settings, "addr", "must be an address and a port, e.g. 127.0.0.1:3000")?,
-            data: std::path::absolute(Path::new(&text(&settings, "data")?))
-                .map_err(|error| wrong(&settings, "data", &error.to_string()))?,
+            data,
+            exports,
             database_url: optional(&settings, "database_url").map(Secret),
             db_pool,
             models,

@@ -10,6 +10,7 @@ mod annotators;
 mod audit;
 mod cases;
 mod escalations;
+mod exports;
 mod extract;
 mod headers;
 mod health;
@@ -81,6 +82,7 @@ pub fn router(state: HttpState) -> Router {
         .merge(pages::routes(&state))
         .merge(audit::routes())
         .merge(samples::routes())
+        .merge(exports::routes())
         .merge(judges::routes())
         .merge(pipeline::routes())
         .merge(recommend::routes())

@@ -2,6 +2,7 @@
 
 mod architecture;
 mod backup;
+mod batches;
 mod blind;
 mod breaks;
 mod clock;

@@ -298,8 +298,10 @@ pub trait Exports: Send + Sync {
     async fn start(&self, actor: &Actor, policy: ExportPolicy) -> Result<Export>;
     /// Exports, newest first.
     async fn list(&self, actor: &Actor) -> Result<Vec<Export>>;
-    /// The path of one file (`train.jsonl`, `manifest.json`) of a finished export, to stream.
+    /// The path of one file (`train.jsonl`, `manifest.json`) of a finished export in a folder, to stream.
     async fn file(&self, actor: &Actor, id: ExportId, name: &str) -> Result<std::path::PathBuf>;
+    /// Where a sample comes from, and which exports and models it went into.
+    async fn lineage(&self, actor: &Actor, sample: SampleId) -> Result<SampleLineage>;
 }
 
 /// Recommendations.

@@ -1,6 +1,6 @@
-//! Slow work as people see it: jobs, generations, exports and the counts of the home page.
+//! Slow work as people see it: jobs, generations and the counts of the home page.
 
-use crate::{ExportId, GenerationId, JobId};
+use crate::{GenerationId, JobId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -182,74 +182,4 @@ pub struct TaskCounts {
     pub labelled: i64,
     /// Criterion decisions on which the judge and the people's blind majority agree (audit half).
     pub agreement: Proportion,
-}
-
-/// An export as shown.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Export {
-    /// Its id.
-    pub id: ExportId,
-    /// When it was asked for.
-    pub created_at: Timestamp,
-    /// `queued`, `running`, `done`, `failed`.
-    pub state: JobState,
-    /// Rows written.
-    pub rows: i64,
-    /// Why it failed, e.g. nothing agreed.
-    pub error: Option<String>,
-    /// SHA-256 of the data file.
-    pub sha256: Option<String>,
-    /// The policy, as TOML.
-    pub policy: String,
-    /// Where the files lie on the server.
-    pub path: Option<String>,
-}
-
-/// What an export takes: who must agree, and on what.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct ExportPolicy {
-    /// Format: `sft_chat`.
-    pub target: String,
-    /// Tasks to take; empty takes all three.
-    pub tasks: Vec<String>,
-    /// Which answers count: `blind` (independent) or `final` (the revised answer where there is one).
-    pub evidence: String,
-    /// People who must have labelled a sample.
-    pub min_people: u32,
-    /// `unanimous` or `majority`, on every criterion.
-    pub agreement: String,
-    /// The judge must also pass every criterion.
-    pub require_judge: bool,
-    /// Languages to take; empty takes all.
-    pub languages: Vec<String>,
-    /// Put `[email]` and `[number]` in place of mail addresses and numbers of nine digits or more.
-    pub redact: bool,
-}
-
-impl Default for ExportPolicy {
-    fn default() -> Self {
-        Self {
-            target: "sft_chat".into(),
-            tasks: Vec::new(),
-            evidence: "blind".into(),
-            min_people: 1,
-            agreement: "unanimous".into(),
-            require_judge: false,
-            languages: Vec::new(),
-            redact: false,
-        }
-    }
-}
-
-/// What a policy would take now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct ExportPreview {
-    /// Rows by task.
-    pub rows: Vec<(String, i64)>,
-    /// Labelled samples of the train half that fail the policy.
-    pub left_out: i64,
 }

@@ -1,7 +1,6 @@
-//! Words of the sample and export pages.
+//! Words of the sample pages.
 
-use super::{count, texts};
-use concord_domain::Lang;
+use super::texts;
 
 texts! {
     TEXT "Text" "文本";
@@ -46,36 +45,6 @@ texts! {
     RATIONALE "Rationale" "理由";
     NONE_YET "None yet." "暂无。";
     BACK_TO_SAMPLES "All samples" "全部样本";
-    POLICY "What to export" "导出内容";
-    EVIDENCE "Answers that count" "采用的回答";
-    EVIDENCE_BLIND "blind (independent)" "盲评（独立）";
-    EVIDENCE_FINAL "final (revised where there is one)" "最终（有修订则取修订）";
-    MIN_PEOPLE "People a sample, at least" "每条样本至少人数";
-    MUST_AGREE "They must agree" "一致性要求";
-    UNANIMOUS "unanimously" "全体一致";
-    MAJORITY "by majority" "多数一致";
-    REQUIRE_JUDGE "The judge must pass every criterion too" "评审模型也须全部通过";
-    REDACT "Mask mail addresses and long numbers" "遮盖邮箱地址和长数字";
-    ALL_TASKS_NOTE "none ticked: all" "不选即全部";
-    LANGUAGES "Languages" "语言";
     ENGLISH "English" "英文";
     CHINESE "Chinese" "中文";
-    PREVIEW "Preview" "预览";
-    PREVIEW_TITLE "This policy takes, now" "按此条件当前可导出";
-    ROWS "Rows" "行数";
-    START_EXPORT "Start export" "开始导出";
-    NOTHING_AGREED "Nothing fits this policy yet: label more samples of the train half, or ask for less agreement." "尚无符合条件的样本：请标注更多训练分区样本，或放宽一致性要求。";
-    EXPORT_LIST "Exports so far" "历次导出";
-    LOOK_AGAIN "Look again" "刷新";
-    NO_EXPORTS "No export yet." "尚未导出。";
-    FILES "Files" "文件";
-    TRAIN_HALF_ONLY "Only the train half is exported; the audit half stays untouched." "仅导出训练分区；审计分区保持不动。";
-}
-
-/// Labelled samples that a policy leaves out.
-pub(crate) fn left_out(lang: Lang, n: i64) -> String {
-    match lang {
-        Lang::En => format!("{} labelled samples are left out.", count(n)),
-        Lang::Zh => format!("{} 条已标注样本不符合条件。", count(n)),
-    }
 }

@@ -1,163 +1,259 @@
-//! An export folder in the making. Nothing appears under its name until it is whole.
+//! An export in the making: one data file a layout, format and part, lineage, stanzas, card, and the manifest last.
 
-use crate::{ExportError, FileEntry, Manifest};
+use crate::columns::Columns;
+use crate::place::{Place, Sink};
+use crate::shape::{Record, Shape};
+use crate::{ExportError, FileEntry, Manifest, lines};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use std::fs::{self, File};
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
 
-/// JSON Lines files being written beside their final place.
+/// Where each row came from.
+pub const LINEAGE: &str = "lineage.jsonl";
+/// What the export is, for programs.
+pub const MANIFEST: &str = "manifest.json";
+/// What the export is, for people.
+pub const CARD: &str = "README.md";
+
+/// Data files being written.
 #[derive(Debug)]
 pub struct ExportFolder {
-    target: PathBuf,
-    partial: PathBuf,
-    files: Vec<JsonLines>,
+    place: Place,
+    files: Vec<DataFile>,
+    finished: Vec<FileEntry>,
 }
 
 #[derive(Debug)]
-struct JsonLines {
-    name: &'static str,
-    path: PathBuf,
-    out: BufWriter<File>,
+struct DataFile {
+    name: String,
+    sink: Sink,
     hash: Sha256,
     bytes: u64,
     rows: u64,
 }
 
-impl ExportFolder {
-    /// Opens a temporary folder beside `target` with these files.
+/// Turns rows into bytes: the part of the work that needs no disk, for a thread of its own.
+pub struct Encoder {
+    shapes: Vec<Shape>,
+    sheets: Vec<Sheet>,
+    lineage: Waiting,
+}
+
+/// A data file's bytes in the making.
+struct Sheet {
+    shape: usize,
+    held_out: bool,
+    format: Format,
+    waiting: Waiting,
+}
+
+enum Format {
+    Lines(Vec<crate::Column>),
+    Columns(Box<Columns>),
+}
+
+#[derive(Default)]
+struct Waiting {
+    bytes: Vec<u8>,
+    rows: u64,
+}
+
+/// Bytes to be written, a file each, with their rows.
+pub type Chunks = Vec<(Vec<u8>, u64)>;
+
+/// The name of a data file: `train.jsonl`, and for other layouts than TRL's `axolotl.train.jsonl`.
+#[must_use]
+pub fn file_name(layout: &str, held_out: bool, format: &str) -> String {
+    let part = if held_out { "eval" } else { "train" };
+    if layout == "trl" { format!("{part}.{format}") } else { format!("{layout}.{part}.{format}") }
+}
+
+impl Encoder {
+    /// For these shapes and formats; `held_out`: with `eval` files.
     ///
     /// # Errors
-    /// [`ExportError::NotEmpty`] if the target holds anything; [`ExportError::Io`].
-    pub fn create(target: &Path, names: &[&'static str]) -> Result<Self, ExportError> {
-        if fs::read_dir(target).is_ok_and(|mut entries| entries.next().is_some()) {
-            return Err(ExportError::NotEmpty(target.to_owned()));
+    /// [`ExportError::Parquet`].
+    pub fn new(shapes: Vec<Shape>, formats: &[String], held_out: bool) -> Result<Self, ExportError> {
+        let mut sheets = Vec::new();
+        for part in [false, true].into_iter().filter(|part| held_out || !*part) {
+            for (place, shape) in shapes.iter().enumerate() {
+                for format in formats {
+                    let columns = shape.columns();
+                    let format = if format == "parquet" {
+                        Format::Columns(Box::new(Columns::new(&columns)?))
+                    } else {
+                        Format::Lines(columns)
+                    };
+                    sheets.push(Sheet { shape: place, held_out: part, format, waiting: Waiting::default() });
+                }
+            }
         }
-        let name =
-            target.file_name().map_or_else(|| "export".into(), |name| name.to_string_lossy().into_owned());
-        let parent = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let partial = parent.join(format!(".{name}.partial-{}", std::process::id()));
-        if partial.exists() {
-            fs::remove_dir_all(&partial).map_err(io(&partial))?;
-        }
-        fs::create_dir_all(&partial).map_err(io(&partial))?;
-        let files = names
-            .iter()
-            .map(|name| {
-                let path = partial.join(name);
-                let out = BufWriter::new(File::create(&path).map_err(io(&path))?);
-                Ok(JsonLines { name, path, out, hash: Sha256::new(), bytes: 0, rows: 0 })
-            })
-            .collect::<Result<_, ExportError>>()?;
-        Ok(Self { target: target.to_owned(), partial, files })
+        Ok(Self { shapes, sheets, lineage: Waiting::default() })
     }
 
-    /// Appends a row to the file at that place in the list given to [`ExportFolder::create`].
+    /// The files, in the order in which their bytes come; lineage last.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let name = |sheet: &Sheet| {
+            let format = if matches!(sheet.format, Format::Lines(_)) { "jsonl" } else { "parquet" };
+            file_name(&self.shapes[sheet.shape].layout, sheet.held_out, format)
+        };
+        self.sheets.iter().map(name).chain([LINEAGE.to_owned()]).collect()
+    }
+
+    /// Adds a row and where it came from.
     ///
     /// # Errors
-    /// [`ExportError::Io`], [`ExportError::Json`].
-    pub fn push(&mut self, file: usize, row: &impl Serialize) -> Result<(), ExportError> {
-        let mut line = serde_json::to_vec(row)?;
-        line.push(b'\n');
-        let Some(file) = self.files.get_mut(file) else { return Ok(()) };
-        file.out.write_all(&line).map_err(io(&file.path))?;
-        file.hash.update(&line);
-        file.bytes += line.len() as u64;
-        file.rows += 1;
+    /// [`ExportError`]: what cannot be written.
+    pub fn push(
+        &mut self,
+        record: &Record,
+        held_out: bool,
+        lineage: &impl Serialize,
+    ) -> Result<(), ExportError> {
+        let cells: Vec<_> = self.shapes.iter().map(|shape| shape.cells(record)).collect::<Result<_, _>>()?;
+        for sheet in self.sheets.iter_mut().filter(|sheet| sheet.held_out == held_out) {
+            match &mut sheet.format {
+                Format::Lines(columns) => {
+                    lines::line(&mut sheet.waiting.bytes, columns, &cells[sheet.shape])?
+                }
+                Format::Columns(columns) => columns.push(&cells[sheet.shape])?,
+            }
+            sheet.waiting.rows += 1;
+        }
+        serde_json::to_writer(&mut self.lineage.bytes, lineage)?;
+        self.lineage.bytes.push(b'\n');
+        self.lineage.rows += 1;
         Ok(())
     }
 
-    /// Writes the manifest, last; the folder still has no name. The SHA-256 of the first file comes back.
+    /// The bytes since the last time.
+    pub fn take(&mut self) -> Chunks {
+        let of = |sheet: &mut Sheet| {
+            let waiting = std::mem::take(&mut sheet.waiting);
+            match &mut sheet.format {
+                Format::Lines(_) => (waiting.bytes, waiting.rows),
+                Format::Columns(columns) => (columns.take(), waiting.rows),
+            }
+        };
+        let mut chunks: Chunks = self.sheets.iter_mut().map(of).collect();
+        let lineage = std::mem::take(&mut self.lineage);
+        chunks.push((lineage.bytes, lineage.rows));
+        chunks
+    }
+
+    /// The last bytes.
     ///
     /// # Errors
-    /// [`ExportError::NothingAgreed`] if the first file is empty; [`ExportError::Io`].
-    pub fn seal(&mut self, mut manifest: Manifest) -> Result<String, ExportError> {
-        if self.files.first().is_none_or(|file| file.rows == 0) {
+    /// [`ExportError::Parquet`].
+    pub fn finish(self) -> Result<Chunks, ExportError> {
+        let of = |sheet: Sheet| match sheet.format {
+            Format::Lines(_) => Ok((sheet.waiting.bytes, sheet.waiting.rows)),
+            Format::Columns(columns) => Ok((columns.finish()?, sheet.waiting.rows)),
+        };
+        let mut chunks = self.sheets.into_iter().map(of).collect::<Result<Chunks, ExportError>>()?;
+        chunks.push((self.lineage.bytes, self.lineage.rows));
+        Ok(chunks)
+    }
+}
+
+impl ExportFolder {
+    /// Opens a folder, or `s3://BUCKET/PREFIX`, with these files. Nothing appears under its name until it is whole.
+    ///
+    /// # Errors
+    /// [`ExportError::NotEmpty`] if the place holds anything; the store's.
+    pub async fn create(out: &str, names: &[String]) -> Result<Self, ExportError> {
+        Self::at(Place::open(out).await?, names).await
+    }
+
+    async fn at(place: Place, names: &[String]) -> Result<Self, ExportError> {
+        let mut files = Vec::with_capacity(names.len());
+        for name in names {
+            let sink = place.file(name).await?;
+            files.push(DataFile { name: name.clone(), sink, hash: Sha256::new(), bytes: 0, rows: 0 });
+        }
+        Ok(Self { place, files, finished: Vec::new() })
+    }
+
+    /// Writes bytes, those of each file in the order given to [`ExportFolder::create`].
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn write(&mut self, chunks: Chunks) -> Result<(), ExportError> {
+        for (file, (bytes, rows)) in self.files.iter_mut().zip(chunks) {
+            file.rows += rows;
+            if bytes.is_empty() {
+                continue;
+            }
+            file.hash.update(&bytes);
+            file.bytes += bytes.len() as u64;
+            file.sink.write(bytes).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends the data files, writes the small ones and the manifest, last. The SHA-256 of the first file comes back.
+    ///
+    /// # Errors
+    /// [`ExportError::NothingAgreed`] if no data file has a row; the store's.
+    pub async fn seal(
+        &mut self,
+        mut manifest: Manifest,
+        texts: Vec<(&str, String)>,
+    ) -> Result<String, ExportError> {
+        if manifest.rows == 0 {
             return Err(ExportError::NothingAgreed);
         }
-        for mut file in std::mem::take(&mut self.files) {
-            file.out.flush().map_err(io(&file.path))?;
-            file.out.get_ref().sync_all().map_err(io(&file.path))?;
-            let sha256 = file.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-            manifest.files.push(FileEntry {
-                name: file.name.into(),
+        for file in std::mem::take(&mut self.files) {
+            file.sink.finish().await?;
+            let sha256 = hex(file.hash);
+            self.finished.push(FileEntry {
+                name: file.name,
                 sha256,
                 bytes: file.bytes,
-                rows: file.rows,
+                rows: Some(file.rows),
             });
         }
-        let path = self.partial.join("manifest.json");
+        for (name, text) in texts {
+            let sha256 = hex(Sha256::new_with_prefix(&text));
+            self.finished.push(FileEntry { name: name.into(), sha256, bytes: text.len() as u64, rows: None });
+            self.place.put(name, text.into_bytes()).await?;
+        }
+        manifest.files.clone_from(&self.finished);
         let mut text = serde_json::to_vec_pretty(&manifest)?;
         text.push(b'\n');
-        let mut out = File::create(&path).map_err(io(&path))?;
-        out.write_all(&text).and_then(|()| out.sync_all()).map_err(io(&path))?;
-        Ok(manifest.files.first().map(|file| file.sha256.clone()).unwrap_or_default())
+        self.place.put(MANIFEST, text).await?;
+        Ok(self.finished.first().map(|file| file.sha256.clone()).unwrap_or_default())
+    }
+
+    /// The files, once sealed, without the manifest.
+    #[must_use]
+    pub fn files(&self) -> &[FileEntry] {
+        &self.finished
     }
 
     /// Gives the sealed folder its name.
     ///
     /// # Errors
     /// [`ExportError::Io`].
-    pub fn publish(self) -> Result<(), ExportError> {
-        if self.target.exists() {
-            // Only an empty folder can be here; rename cannot replace it on every system.
-            fs::remove_dir(&self.target).map_err(io(&self.target))?;
+    pub fn publish(mut self) -> Result<(), ExportError> {
+        self.place.publish()
+    }
+
+    /// Leaves nothing behind, in object storage too; a folder does so by itself.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn give_up(self) -> Result<(), ExportError> {
+        for file in self.files {
+            file.sink.abort().await?;
         }
-        fs::rename(&self.partial, &self.target).map_err(io(&self.target))
+        self.place.clear().await
     }
 }
 
-impl Drop for ExportFolder {
-    /// What was not published leaves nothing behind.
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.partial);
-    }
-}
-
-fn io(path: &Path) -> impl FnOnce(std::io::Error) -> ExportError {
-    let path = path.to_owned();
-    move |source| ExportError::Io { path, source }
+fn hex(hash: Sha256) -> String {
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn write(target: &Path) -> Result<String, ExportError> {
-        let mut folder = ExportFolder::create(target, &["train.jsonl"])?;
-        folder.push(0, &serde_json::json!({"a": 1}))?;
-        let sha256 = folder.seal(Manifest { schema: "concord.export/1", rows: 1, ..Manifest::default() })?;
-        folder.publish()?;
-        Ok(sha256)
-    }
-
-    #[test]
-    fn the_same_rows_give_the_same_bytes() {
-        let dir = tempfile::tempdir().unwrap();
-        let (one, two) = (dir.path().join("one"), dir.path().join("two"));
-        assert_eq!(write(&one).unwrap(), write(&two).unwrap());
-        assert_eq!(
-            fs::read(one.join("manifest.json")).unwrap(),
-            fs::read(two.join("manifest.json")).unwrap()
-        );
-    }
-
-    #[test]
-    fn a_folder_with_something_in_it_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("mine"), "x").unwrap();
-        assert!(matches!(write(dir.path()), Err(ExportError::NotEmpty(_))));
-        assert_eq!(fs::read(dir.path().join("mine")).unwrap(), b"x");
-    }
-
-    #[test]
-    fn nothing_agreed_leaves_nothing_behind() {
-        let dir = tempfile::tempdir().unwrap();
-        let target = dir.path().join("out");
-        let mut folder = ExportFolder::create(&target, &["train.jsonl"]).unwrap();
-        assert!(matches!(folder.seal(Manifest::default()), Err(ExportError::NothingAgreed)));
-        drop(folder);
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
-    }
-}
+mod tests;

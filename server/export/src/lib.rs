@@ -1,14 +1,23 @@
-//! Export files: rows in a training schema, written to a temporary folder, manifest last, renamed whole.
+//! Export files: rows in a training schema, streamed to a folder or to object storage, manifest last.
 
-mod chat;
+mod card;
+mod columns;
 mod folder;
+mod lines;
 mod manifest;
+mod place;
 mod redact;
+mod restrict;
+mod shape;
+mod stanza;
 
-pub use chat::{ChatRow, Message, restrict};
-pub use folder::ExportFolder;
-pub use manifest::{FileEntry, Manifest};
+pub use card::card;
+pub use folder::{CARD, Chunks, Encoder, ExportFolder, LINEAGE, MANIFEST, file_name};
+pub use manifest::{CertificateEntry, FileEntry, Manifest};
 pub use redact::redact;
+pub use restrict::restrict;
+pub use shape::{Asked, Cell, Column, Keys, Record, Shape};
+pub use stanza::{AXOLOTL, DATASET_INFO, axolotl, dataset_info};
 
 /// Why an export could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +36,25 @@ pub enum ExportError {
         /// What is wrong.
         why: String,
     },
+    /// A record of a kind that the layout has no columns for.
+    #[error("{layout} has no columns for such a row of {target}")]
+    Mismatch {
+        /// The layout.
+        layout: String,
+        /// What the rows are for.
+        target: String,
+    },
+    /// An address that nothing is known to lie at.
+    #[error("{0}: {1}")]
+    Address(String, String),
+    /// Object storage, or a file of a folder.
+    #[error("writing {name}: {source}")]
+    Store {
+        /// What was written.
+        name: String,
+        /// What happened.
+        source: Box<object_store::Error>,
+    },
     /// The disk.
     #[error("writing {path}: {source}")]
     Io {
@@ -38,4 +66,7 @@ pub enum ExportError {
     /// A row or the manifest cannot be written as JSON.
     #[error("JSON: {0}")]
     Json(#[from] serde_json::Error),
+    /// Parquet.
+    #[error("Parquet: {0}")]
+    Parquet(#[from] parquet::errors::ParquetError),
 }

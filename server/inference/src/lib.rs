@@ -29,7 +29,7 @@ pub use candle::CandleModel;
 pub use catalogue::{Arch, Catalogue, CatalogueError, Entry, File, Hub, Part, Role, Verification};
 pub use embed::LocalEmbedder;
 pub use engine::Counters;
-pub use openai::{OpenAiConfig, OpenAiModel};
+pub use openai::{Batch, OpenAiConfig, OpenAiModel, Received};
 pub use worker::Options;
 
 use std::path::Path;

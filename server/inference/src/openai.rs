@@ -1,8 +1,10 @@
 //! A language model behind any server that speaks the OpenAI chat protocol.
 
+mod batch;
 mod client;
 mod wire;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -15,6 +17,7 @@ use tokio::sync::Semaphore;
 
 use crate::schema::BoundedSchema;
 use crate::validate::validates;
+pub use batch::{Batch, Received};
 use client::{Http, unavailable};
 
 /// Where a remote model is and how patient we are with it.
@@ -54,12 +57,30 @@ impl OpenAiConfig {
 
 /// A remote language model.
 pub struct OpenAiModel {
-    http: Http,
+    way: Way,
     info: ModelInfo,
     slots: Semaphore,
 }
 
+/// How questions get there.
+enum Way {
+    Http(Http),
+    Batch(Arc<Batch>),
+}
+
 impl OpenAiModel {
+    /// A model that is asked and answers by file. It is the same model as the one at the configured address.
+    #[must_use]
+    pub fn by_file(batch: Arc<Batch>, model: &str, address: Option<&str>) -> Self {
+        let info = ModelInfo {
+            name: model.to_owned(),
+            hash: format!("remote:{}", address.unwrap_or("batch")),
+            family: model.to_owned(),
+            backend: "openai".to_owned(),
+        };
+        Self { way: Way::Batch(batch), info, slots: Semaphore::new(1) }
+    }
+
     /// Prepares the client; nothing is sent.
     ///
     /// # Errors
@@ -79,7 +100,7 @@ impl OpenAiModel {
             family: config.family.clone(),
             backend: "openai".to_owned(),
         };
-        Ok(Self { http, info, slots: Semaphore::new(config.concurrency.max(1)) })
+        Ok(Self { way: Way::Http(http), info, slots: Semaphore::new(config.concurrency.max(1)) })
     }
 
     async fn ask(
@@ -89,7 +110,11 @@ impl OpenAiModel {
         extra: Value,
     ) -> Result<(wire::Choice, wire::Usage), ModelError> {
         let _slot = self.slots.acquire().await.map_err(|error| ModelError::Failed(error.to_string()))?;
-        let answer = self.http.chat(&wire::chat(&self.info.name, system, user, extra)).await?;
+        let body = wire::chat(&self.info.name, system, user, extra);
+        let answer = match &self.way {
+            Way::Http(http) => http.chat(&body).await?,
+            Way::Batch(batch) => batch.chat(&self.info.name, &body)?,
+        };
         let choice = answer.choices.into_iter().next();
         let choice =
             choice.ok_or_else(|| ModelError::Failed("the server's answer has no choice".to_owned()))?;
@@ -149,16 +174,28 @@ impl LanguageModel for OpenAiModel {
         }
         let mut scores = Vec::with_capacity(request.questions.len());
         let mut prefilled_tokens = 0;
+        let mut waits = None;
         // One after the other: a server with a prefix cache reads the shared part once.
         for question in &request.questions {
             let user = format!("{}{}{question}", request.preamble, request.shared);
             let extra = json!({"max_tokens": 1, "temperature": 0, "logprobs": true, "top_logprobs": 20});
-            let (choice, usage) = self.ask(&request.system, &user, extra).await?;
+            let (choice, usage) = match self.ask(&request.system, &user, extra).await {
+                Ok(answered) => answered,
+                // By file every question is written down, not only the first that waits.
+                Err(error) if matches!(self.way, Way::Batch(_)) => {
+                    waits = Some(error);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             prefilled_tokens += usage.prefilled();
             let logits = wire::answer_logprobs(&choice, &request.answers);
             let p_first = logits.as_deref().and_then(crate::engine::softmax_first);
             let said = if p_first.is_none() { wire::answer_said(&choice, &request.answers) } else { None };
             scores.push(Score { logits, p_first, said });
+        }
+        if let Some(error) = waits {
+            return Err(error);
         }
         let shared = [&request.system, &request.preamble, &request.shared];
         let prefix_tokens = shared.into_iter().map(|part| estimate_tokens(part)).sum();

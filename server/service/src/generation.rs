@@ -12,6 +12,7 @@ pub(crate) use explanations::Ask;
 
 use crate::items::ItemIndex;
 use crate::jobs::{JobError, Progress};
+use crate::judging::Each;
 use crate::lens::Lens;
 use crate::models::Models;
 use concord_domain::ports::{GenerateRequest, Generated, Priority};
@@ -129,6 +130,20 @@ impl Generator {
                 _ => return Ok(()),
             }
         }
+    }
+
+    /// Runs these users as far as the model answers, each by itself. Gives how many are through, how many wait for the
+    /// model's answer, and why others failed.
+    pub async fn each(&self, users: &[GenerateArgs], progress: &Progress) -> Each {
+        let mut each = Each::default();
+        for args in users {
+            match self.run(*args, progress).await {
+                Ok(()) => each.done += 1,
+                Err(error) if !error.counted => each.waiting += 1,
+                Err(error) => each.failed.push((args.user.to_string(), error.why)),
+            }
+        }
+        each
     }
 
     /// The stage a user is at. What was read of the user is stored before the first call, so that every

@@ -96,6 +96,12 @@ pub struct Progress {
 }
 
 impl Progress {
+    /// Of work that no job stands for.
+    #[must_use]
+    pub fn apart(pool: &PgPool) -> Self {
+        Self { pool: pool.clone(), id: JobId(Uuid::nil()) }
+    }
+
     /// Steps done, steps in all, and what it is doing now. A lost message is no reason to stop.
     pub async fn say(&self, done: i64, total: i64, message: &str) {
         let said = match self.pool.acquire().await {

@@ -35,6 +35,17 @@ pub struct RationaleArgs {
     pub sample: SampleId,
 }
 
+/// What became of several pieces of work.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Each {
+    /// Done.
+    pub done: usize,
+    /// The model has not answered yet.
+    pub waiting: usize,
+    /// Which failed, and why.
+    pub failed: Vec<(String, String)>,
+}
+
 /// What a job works on that judges what the current judge of a task has not judged.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RejudgeArgs {
@@ -105,6 +116,32 @@ impl Judge {
             }
             done += count(at);
         }
+    }
+
+    /// The name of a task's judge as this model makes it; it takes its place if it is another one.
+    ///
+    /// # Errors
+    /// [`JobError`]: the model's or the database's.
+    pub async fn name(&self, conn: &mut PgConnection, task: &str) -> Result<String, JobError> {
+        let info = self.models.judge.info().await?;
+        Ok(setup::current(conn, task, &info).await?.judge)
+    }
+
+    /// Judges these samples one by one; one that cannot be judged now does not keep the others from it. Gives how many
+    /// were judged, how many wait for the model's answer, and why others failed.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn each(&self, ids: &[SampleId]) -> Result<Each, JobError> {
+        let mut each = Each::default();
+        for id in ids {
+            match self.judge_some(std::slice::from_ref(id)).await {
+                Ok(n) => each.done += n,
+                Err(error) if !error.counted => each.waiting += 1,
+                Err(error) => each.failed.push((id.to_string(), error.why)),
+            }
+        }
+        Ok(each)
     }
 
     /// Judges the first of these samples, with several sets the first few of one task and user; gives how many.

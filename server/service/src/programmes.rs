@@ -12,7 +12,7 @@ use concord_domain::{
     GoldQuestion, GoldRequest, OwnWork, RaterRecord, SampleId,
 };
 use concord_store::review::{self, AnchoringRow, RecordRow};
-use concord_store::{events, rubrics, samples};
+use concord_store::{events, exports, rubrics, samples};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
@@ -49,6 +49,11 @@ impl api::Programmes for ProgrammesService {
         actor.require(Capability::ManageProgramme)?;
         let mut tx = self.pool.begin().await.or_internal()?;
         let answers = right_answers(&mut tx, sample, request.answers).await?;
+        if exports::holds(&mut tx, sample).await.or_internal()? {
+            let why =
+                "a model may have learnt this sample from an export: take another one as a gold question";
+            return Err(Error::conflict("exported", why));
+        }
         review::set_gold(&mut tx, actor.account, sample, &answers).await.or_internal()?;
         let detail =
             serde_json::json!({"answers": answers.iter().map(|(answer, _)| answer).collect::<Vec<_>>()});

@@ -7,6 +7,7 @@ use crate::models::Models;
 use async_trait::async_trait;
 use concord_agreement::wilson95;
 use concord_domain::api::{self, Result};
+use concord_domain::ports::ModelInfo;
 use concord_domain::{
     Actor, Capability, Error, Generation, GenerationId, GenerationRequest, Job, JobId, LeadOverview,
     Overview, Proportion, TaskCounts,
@@ -30,6 +31,45 @@ impl WorkService {
     #[must_use]
     pub fn new(pool: PgPool, models: Models) -> Self {
         Self { pool, models }
+    }
+
+    /// Plans a generation by this model. `queue`: with a job a user; without, whoever asked runs them.
+    ///
+    /// # Errors
+    /// [`Error`]: the right, the request, the draw.
+    pub async fn plan(
+        &self,
+        actor: &Actor,
+        request: GenerationRequest,
+        model: &ModelInfo,
+        queue: bool,
+    ) -> Result<Generation> {
+        actor.require(Capability::Generate)?;
+        check(&request)?;
+        let mut tx = self.pool.begin().await.or_internal()?;
+        let drawn = draw(&mut tx, &request).await?;
+        let id = GenerationId(Uuid::now_v7());
+        let prompts = generation::prompt_versions().or_internal()?;
+        let new = generations::NewGeneration {
+            id,
+            request: &request,
+            model,
+            prompts: &prompts,
+            created_by: Some(actor.account),
+        };
+        generations::insert(&mut tx, &new, &drawn).await.or_internal()?;
+        for user in drawn.iter().filter(|_| queue) {
+            let job = GenerateArgs { generation: id, user: *user }.generate_job(Some(actor.account));
+            let job = jobs::NewJob { priority: request.priority, ..job };
+            jobs::enqueue(&mut tx, &job).await.or_internal()?;
+        }
+        let detail = serde_json::json!({"users": drawn.len(), "model": model.name});
+        events::append(&mut tx, Some(actor.account), "generate", &id.to_string(), &detail)
+            .await
+            .or_internal()?;
+        let generation = generations::list(&mut tx, Some(id), 1).await.or_internal()?.pop();
+        tx.commit().await.or_internal()?;
+        generation.ok_or_else(|| Error::not_found("generation"))
     }
 
     async fn lead_overview(&self, conn: &mut PgConnection) -> Result<LeadOverview> {
@@ -59,33 +99,8 @@ impl api::Work for WorkService {
     }
 
     async fn generate(&self, actor: &Actor, request: GenerationRequest) -> Result<Generation> {
-        actor.require(Capability::Generate)?;
-        check(&request)?;
         let model = self.models.generator.info().await.map_err(of_model)?;
-        let mut tx = self.pool.begin().await.or_internal()?;
-        let drawn = draw(&mut tx, &request).await?;
-        let id = GenerationId(Uuid::now_v7());
-        let prompts = generation::prompt_versions().or_internal()?;
-        let new = generations::NewGeneration {
-            id,
-            request: &request,
-            model: &model,
-            prompts: &prompts,
-            created_by: Some(actor.account),
-        };
-        generations::insert(&mut tx, &new, &drawn).await.or_internal()?;
-        for user in &drawn {
-            let job = GenerateArgs { generation: id, user: *user }.generate_job(Some(actor.account));
-            let job = jobs::NewJob { priority: request.priority, ..job };
-            jobs::enqueue(&mut tx, &job).await.or_internal()?;
-        }
-        let detail = serde_json::json!({"users": drawn.len(), "model": model.name});
-        events::append(&mut tx, Some(actor.account), "generate", &id.to_string(), &detail)
-            .await
-            .or_internal()?;
-        let generation = generations::list(&mut tx, Some(id), 1).await.or_internal()?.pop();
-        tx.commit().await.or_internal()?;
-        generation.ok_or_else(|| Error::not_found("generation"))
+        self.plan(actor, request, &model, true).await
     }
 
     async fn generation(&self, actor: &Actor, id: GenerationId) -> Result<Generation> {

@@ -235,7 +235,7 @@ async fn an_export_takes_only_agreed_samples_of_the_train_half(pool: PgPool) {
     let (mut files, mut rows) = (Vec::new(), 0);
     for name in ["one", "two"] {
         let out = dir.path().join(name);
-        rows = exports.write(&policy, &out).await.unwrap();
+        rows = exports.write(&policy, &out.to_string_lossy()).await.unwrap();
         files.push(
             ["train.jsonl", "lineage.jsonl", "manifest.json"]
                 .map(|file| std::fs::read(out.join(file)).unwrap()),
@@ -245,7 +245,7 @@ async fn an_export_takes_only_agreed_samples_of_the_train_half(pool: PgPool) {
     assert_eq!(preview.rows.iter().map(|(_, n)| n).sum::<i64>(), rows as i64);
     assert_eq!(rows as i64, world.passed_train().await);
     assert!(rows > 0 && (rows as i64) < world.count("samples").await, "some are audit, some failed");
-    let refused = exports.write(&policy, &dir.path().join("one")).await.unwrap_err();
+    let refused = exports.write(&policy, &dir.path().join("one").to_string_lossy()).await.unwrap_err();
     assert!(refused.why.contains("not empty"), "{refused}");
     let smuggle = "insert into export_rows (export_id, line, sample_id)
          select e.id, 99999, s.id from exports e, samples s where s.half = 'audit' limit 1";

@@ -2,6 +2,7 @@
 
 mod steer;
 
+use super::batch::{self, BatchArgs};
 use super::{Outcome, Run};
 use crate::compose::{self, Concord};
 use crate::terminal::plain;
@@ -54,6 +55,8 @@ pub struct Args {
     /// Only queue it, for a running `concord serve` or `concord work`.
     #[arg(long)]
     queue: bool,
+    #[command(flatten)]
+    batch: BatchArgs,
 }
 
 pub(super) async fn run(run: &Run, args: Args) -> Result<Outcome> {
@@ -76,6 +79,9 @@ pub(super) async fn run(run: &Run, args: Args) -> Result<Outcome> {
             candidates: args.candidates,
         };
         let actor = compose::operator();
+        if args.batch.is_given() {
+            return batch::generate(run, &concord, request, &args.batch).await;
+        }
         if let (false, Some(trouble)) = (args.queue, concord.models.trouble().await) {
             bail!(trouble);
         }

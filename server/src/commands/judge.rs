@@ -1,5 +1,6 @@
 //! `concord judge`: judges what is not judged yet; with `--task`, what that task's current judge has not judged.
 
+use super::batch::{self, BatchArgs};
 use super::{Outcome, Run};
 use crate::compose::{self, Concord};
 use anyhow::{Result, bail};
@@ -18,13 +19,18 @@ pub struct Args {
     #[arg(long, requires = "task")]
     labelled: bool,
     /// Also write the one-line rationales that wait.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["to", "from"])]
     rationales: bool,
+    #[command(flatten)]
+    batch: BatchArgs,
 }
 
 pub(super) async fn run(run: &Run, args: Args) -> Result<Outcome> {
     run.with_database_until_done(async |database| {
         let concord = compose::compose(&run.config, database).await?;
+        if args.batch.is_given() {
+            return batch::judge(run, &concord, args.task.as_deref(), args.labelled, &args.batch).await;
+        }
         concord.models.judge.info().await?;
         match &args.task {
             Some(task) => {

@@ -36,9 +36,15 @@ const fn secret(name: &'static str, env: &'static str, doc: &'static str) -> Set
 }
 
 /// Every setting.
-pub static SETTINGS: [Setting; 28] = [
+pub static SETTINGS: [Setting; 29] = [
     open("addr", "CONCORD_ADDR", "Address and port to listen on", || some("127.0.0.1:3000")),
     open("data", "CONCORD_DATA", "Folder of the private database and the exports", || some("concord-data")),
+    open(
+        "exports",
+        "CONCORD_EXPORTS",
+        "Where exports lie: a folder or s3://BUCKET/PREFIX, then with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT [default: exports in the data folder]",
+        || None,
+    ),
     secret(
         "database_url",
         "DATABASE_URL",

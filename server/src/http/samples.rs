@@ -1,20 +1,17 @@
-//! The sample pages and the exports page: documents, and a form that starts an export.
+//! The sample pages: documents.
 
 use super::HttpState;
 use super::audit::{Fields, Visit};
 use axum::Router;
-use axum::extract::{Path, RawForm, RawQuery, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use axum::routing::get;
-use concord_app::{exports as export_pages, samples as sample_pages};
-use concord_domain::{Error, ExportPolicy, SampleFilter, TASKS};
+use concord_app::samples as sample_pages;
+use concord_domain::{Error, SampleFilter};
 
 /// The routes of these pages.
 pub(super) fn routes() -> Router<HttpState> {
-    Router::new()
-        .route("/samples", get(samples))
-        .route("/samples/{id}", get(sample))
-        .route("/exports", get(exports).post(start))
+    Router::new().route("/samples", get(samples)).route("/samples/{id}", get(sample))
 }
 
 fn filter(fields: &Fields) -> Result<SampleFilter, Error> {
@@ -46,42 +43,4 @@ async fn sample(State(state): State<HttpState>, visit: Visit, Path(id): Path<Str
         Err(_) => Err(Error::not_found("sample")),
     };
     visit.show(found, sample_pages::sample)
-}
-
-/// The policy that a form says; what it leaves out is as ever.
-fn policy(fields: &Fields) -> ExportPolicy {
-    let base = ExportPolicy::default();
-    let one = |name: &str, other: &str, usual: String| {
-        if fields.one(name) == other { other.to_owned() } else { usual }
-    };
-    ExportPolicy {
-        tasks: fields.all("task").into_iter().filter(|task| TASKS.contains(&task.as_str())).collect(),
-        languages: fields.all("lang").into_iter().filter(|lang| lang == "en" || lang == "zh").collect(),
-        evidence: one("evidence", "final", base.evidence),
-        agreement: one("agreement", "majority", base.agreement),
-        min_people: fields.one("min_people").parse().unwrap_or(base.min_people),
-        require_judge: fields.has("require_judge"),
-        redact: fields.has("redact"),
-        target: base.target,
-    }
-}
-
-async fn exports(State(state): State<HttpState>, visit: Visit, RawQuery(query): RawQuery) -> Response {
-    let policy = policy(&Fields::parse(query.unwrap_or_default().as_bytes()));
-    let cases = &state.use_cases.exports;
-    let preview = match cases.preview(&visit.actor, &policy).await {
-        Ok(preview) => preview,
-        Err(error) => return visit.refuse(&error),
-    };
-    let exports = cases.list(&visit.actor).await;
-    visit.show(exports, |reader, exports| export_pages::exports(reader, policy, preview, exports))
-}
-
-/// Starts what was previewed; the policy travels as JSON in one field.
-async fn start(State(state): State<HttpState>, visit: Visit, form: RawForm) -> Response {
-    let done = match serde_json::from_str(&Fields::of(&form).one("policy")) {
-        Ok(policy) => state.use_cases.exports.start(&visit.actor, policy).await,
-        Err(why) => Err(Error::invalid("policy", why.to_string())),
-    };
-    visit.go(done, "/exports")
 }

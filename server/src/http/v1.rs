@@ -106,6 +106,7 @@ pub(super) fn routes() -> (Router<HttpState>, OpenApi) {
         .routes(routes!(jobs::cancel))
         .routes(routes!(exports::list, exports::start))
         .routes(routes!(exports::preview))
+        .routes(routes!(exports::lineage))
         .routes(routes!(erasures::request, erasures::list))
         .routes(routes!(exports::file))
         .routes(routes!(recommendations::get))

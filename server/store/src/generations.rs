@@ -254,3 +254,23 @@ fn generation(row: &sqlx::postgres::PgRow) -> Result<Generation> {
         error: row.try_get("error")?,
     })
 }
+
+/// Users of runs of this model whose work is not through, by run.
+///
+/// # Errors
+/// The database's.
+pub async fn open_users(
+    conn: &mut PgConnection,
+    model: &str,
+    hash: &str,
+) -> Result<Vec<(GenerationId, i64)>> {
+    let rows: Vec<(uuid::Uuid, i64)> = sqlx::query_as(
+        "select u.generation_id, u.user_id from generation_users u join generations g on g.id = u.generation_id
+         where g.model = $1 and g.model_hash = $2 and u.stage not in ('done', 'failed') order by g.created_at, g.id, u.user_id",
+    )
+    .bind(model)
+    .bind(hash)
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|(id, user)| (GenerationId(id), user)).collect())
+}

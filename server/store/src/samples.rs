@@ -406,3 +406,17 @@ pub async fn with_unjudged(conn: &mut PgConnection) -> Result<Vec<(GenerationId,
 pub async fn judged(conn: &mut PgConnection) -> Result<i64> {
     Ok(sqlx::query_scalar("select count(*) from samples where judged").fetch_one(conn).await?)
 }
+
+/// Generated samples with text that no judge has seen, at most so many.
+///
+/// # Errors
+/// The database's.
+pub async fn unseen(conn: &mut PgConnection, limit: i64) -> Result<Vec<SampleId>> {
+    let ids: Vec<Uuid> = sqlx::query_scalar(
+        "select id from samples where not judged and origin = 'generated' and text <> '' order by generation_id, user_id, id limit $1",
+    )
+    .bind(limit)
+    .fetch_all(conn)
+    .await?;
+    Ok(ids.into_iter().map(SampleId).collect())
+}

@@ -239,6 +239,7 @@ const API_OF_LEADS: &[Line] = &[
     ("POST", "/api/v1/exports", "", "{}", May(&[Export])),
     ("POST", "/api/v1/exports/preview", "", "{}", May(&[Export])),
     ("GET", "/api/v1/exports/{id}/files/{name}", "", "", May(&[Export])),
+    ("GET", "/api/v1/samples/{id}/lineage", "", "", May(&[Export])),
     ("POST", "/api/v1/import/{kind}", "format=jsonl", r#"{"user":"u"}"#, May(&[Import])),
 ];
 

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use concord_domain::{Error, Export, ExportId, ExportPolicy, ExportPreview};
+use concord_domain::{Error, Export, ExportId, ExportPolicy, ExportPreview, SampleId, SampleLineage};
 use tokio_util::io::ReaderStream;
 
 /// What a policy would take now.
@@ -43,9 +43,20 @@ pub(super) async fn list(
     Ok(axum::Json(state.use_cases.exports.list(&actor).await?))
 }
 
+/// Where a sample comes from, and which exports and models it went into.
+#[utoipa::path(get, path = "/samples/{id}/lineage", tag = "exports", params(("id" = SampleId, Path)),
+    responses((status = 200, body = SampleLineage), (status = 404, body = Problem)))]
+pub(super) async fn lineage(
+    State(state): State<HttpState>,
+    SignedIn(actor): SignedIn,
+    Path(id): Path<SampleId>,
+) -> Result<axum::Json<SampleLineage>, Problem> {
+    Ok(axum::Json(state.use_cases.exports.lineage(&actor, id).await?))
+}
+
 /// One file of a finished export.
 #[utoipa::path(get, path = "/exports/{id}/files/{name}", tag = "exports",
-    params(("id" = ExportId, Path), ("name" = String, Path, description = "`train.jsonl` or `manifest.json`")),
+    params(("id" = ExportId, Path), ("name" = String, Path, description = "One of the export's `files`, such as `train.jsonl` or `manifest.json`")),
     responses((status = 200, content_type = "application/octet-stream"), (status = 404, body = Problem)))]
 pub(super) async fn file(
     State(state): State<HttpState>,

@@ -1,32 +1,6 @@
-//! The chat schema that TRL's `SFTTrainer` reads: `{"messages": [{"role", "content"}, …]}`.
+//! The agreed part of what a generator wrote.
 
-use serde::Serialize;
 use serde_json::Value;
-
-/// One training row.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ChatRow {
-    /// System, user, assistant.
-    pub messages: [Message; 3],
-}
-
-/// One turn.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Message {
-    /// `system`, `user` or `assistant`.
-    pub role: &'static str,
-    /// Its text.
-    pub content: String,
-}
-
-impl ChatRow {
-    /// The exact prompt that was run, answered with the agreed part of what came back.
-    #[must_use]
-    pub fn new(system: &str, user: &str, assistant: &str) -> Self {
-        let turn = |role, content: &str| Message { role, content: content.to_owned() };
-        Self { messages: [turn("system", system), turn("user", user), turn("assistant", assistant)] }
-    }
-}
 
 /// The generator's document with only the element a sample came from: `{"tags":[a, b, c]}` and 1 give
 /// `{"tags":[b]}`; a document without a list is given whole. Key order is kept.
@@ -58,14 +32,5 @@ mod tests {
         assert_eq!(restrict(output, 1).unwrap(), r#"{"tags":[{"interest":2,"tag":"b"}]}"#);
         assert_eq!(restrict(r#"{"explanation":"x"}"#, 0).unwrap(), r#"{"explanation":"x"}"#);
         assert!(restrict(output, 2).is_err() && restrict("{", 0).is_err());
-    }
-
-    #[test]
-    fn a_row_has_exactly_the_columns_trl_documents() {
-        let row = serde_json::to_string(&ChatRow::new("s", "u\n", "a")).unwrap();
-        assert_eq!(
-            row,
-            r#"{"messages":[{"role":"system","content":"s"},{"role":"user","content":"u\n"},{"role":"assistant","content":"a"}]}"#
-        );
     }
 }
