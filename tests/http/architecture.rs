@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What each crate may depend on of ours; `concord-server` sees all.
-const RULES: [(&str, &[&str]); 12] = [
+const RULES: [(&str, &[&str]); 13] = [
     ("concord-domain", &[]),
     ("concord-agreement", &[]),
     ("concord-app", &["concord-domain"]),
@@ -29,6 +29,7 @@ const RULES: [(&str, &[&str]); 12] = [
             "concord-retrieval",
         ],
     ),
+    ("concord-training", &[]),
     ("concord-bundle", &[]),
     ("concord-tests", &[]),
 ];

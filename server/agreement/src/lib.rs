@@ -14,6 +14,7 @@ pub mod certificate;
 pub mod confidence_sequence;
 pub mod drift;
 mod estimate;
+pub mod gate;
 mod interval;
 mod many_rater;
 pub mod mcnemar;
