@@ -230,9 +230,11 @@ async fn many_workers_that_die_leave_no_sample_twice_and_none_lost(pool: PgPool)
         ..GenerationRequest::default()
     };
     bench.work.generate(&lead, request).await.unwrap();
-    for turn in 0..200_u64 {
+    // Learning the categories is one step that is begun again when it dies; a worker that lives for less never gets past it.
+    bench.pipeline.train_phi(&lead, 1).await.unwrap();
+    for turn in 0..300_u64 {
         let workers: Vec<_> = (0..4).map(|_| bench.start()).collect();
-        tokio::time::sleep(Duration::from_millis(20 + turn * 7 % 60)).await;
+        tokio::time::sleep(Duration::from_millis(60 + turn * 37 % 240)).await;
         // As if the processes died: nothing of them runs on, their leases run out.
         workers.iter().for_each(tokio::task::JoinHandle::abort);
         for worker in workers {
