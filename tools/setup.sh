@@ -62,6 +62,11 @@ if [ "$goal" = test ] && [ ! -f tests/browser/node_modules/axe-core/axe.min.js ]
     step "axe-core" npm ci --prefix tests/browser --no-audit --no-fund
 fi
 
+# --- the OpenID Connect provider that the sign-in tests run on loopback ------------------------------------
+if [ "$goal" = test ] && [ ! -d tests/oidc/node_modules/oidc-provider ]; then
+    step "oidc-provider" npm ci --prefix tests/oidc --no-audit --no-fund
+fi
+
 # --- promtool, which tests the alert rules; its package would start a Prometheus, so only the program is taken ----
 if [ "$goal" = test ] && ! has promtool && [ ! -x target/tools/promtool ]; then
     mkdir -p target/tools/deb

@@ -27,6 +27,8 @@ pub(crate) mod review;
 pub(crate) mod rubrics;
 #[cfg(feature = "ssr")]
 pub(crate) mod samples;
+#[cfg(feature = "ssr")]
+pub(crate) mod sign_in;
 
 use concord_domain::Lang;
 

@@ -36,11 +36,13 @@ pub mod samples;
 mod session;
 #[cfg(feature = "ssr")]
 mod shell;
+#[cfg(feature = "ssr")]
+pub mod sign_in;
 mod ui;
 
 pub use routes::App;
 #[cfg(feature = "ssr")]
-pub use rpc::ClientAddress;
+pub use rpc::{ClientAddress, account::own_page};
 #[cfg(feature = "ssr")]
 pub use shell::shell;
 

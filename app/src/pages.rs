@@ -3,7 +3,6 @@
 pub(crate) mod generation;
 pub(crate) mod home;
 pub(crate) mod review;
-pub(crate) mod sign_in;
 
 use crate::session::use_viewer;
 use leptos::prelude::*;

@@ -1,6 +1,6 @@
 //! The paths that the browser takes over; the rest of the site is documents, routed by the server.
 
-use crate::pages::{home::HomePage, review::ReviewPage, sign_in::SignInPage};
+use crate::pages::{home::HomePage, review::ReviewPage};
 use crate::session::provide_viewer;
 use crate::ui::{frame::Header, notice::NotFound};
 use leptos::prelude::*;
@@ -24,7 +24,6 @@ pub fn App() -> impl IntoView {
             <main id="content" tabindex="-1">
                 <Routes fallback=NotFound>
                     <Route path=path!("/") view=HomePage ssr=SsrMode::Async/>
-                    <Route path=path!("/sign-in") view=SignInPage ssr=SsrMode::Async/>
                     <Route path=path!("/review") view=ReviewPage ssr=SsrMode::Async/>
                 </Routes>
             </main>

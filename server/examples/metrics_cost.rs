@@ -16,6 +16,7 @@ fn main() {
                 std::thread::spawn(move || {
                     for n in 0..TIMES {
                         metrics.answered(
+                            "default",
                             "POST",
                             "/api/v1/queue/next",
                             200,

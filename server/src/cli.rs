@@ -2,6 +2,7 @@
 
 use crate::commands::Command;
 use crate::config::{Config, ConfigError, SETTINGS};
+use crate::project::Project;
 use clap::{Arg, CommandFactory, FromArgMatches, Parser};
 
 /// Concord: the workbench of the human-LLM cooperative judge.
@@ -11,6 +12,9 @@ pub struct Cli {
     /// Print the result as JSON.
     #[arg(long, global = true)]
     pub json: bool,
+    /// The project to do it in, as `concord project list` names them.
+    #[arg(long, global = true, value_name = "NAME")]
+    pub project: Option<Project>,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,

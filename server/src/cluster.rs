@@ -15,6 +15,7 @@ mod programs;
 pub use error::ClusterError;
 
 use crate::config::Config;
+use crate::project::Project;
 use error::At;
 use lock::Membership;
 use place::Place;
@@ -22,6 +23,7 @@ use programs::Programs;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection};
 use std::fs;
+use std::ops::Deref;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -34,11 +36,29 @@ const LOOK_AT_LEAST_EVERY: Duration = Duration::from_secs(5);
 /// PostgreSQL's code for a database that does not exist.
 const NO_SUCH_DATABASE: &str = "3D000";
 
-/// A database that is up. [`Database::close`] it: what is dropped stays up for the next process.
-#[derive(Debug)]
+/// The database of a project, on a server that is up.
+#[derive(Debug, Clone)]
 pub struct Database {
     options: PgConnectOptions,
+    /// Data folder and place of the private cluster.
+    private: Option<(PathBuf, Place)>,
+    project: Project,
+}
+
+/// A server that is up, with the default project's database. [`Opened::close`] it: what is dropped stays up for the
+/// next process.
+#[derive(Debug)]
+pub struct Opened {
+    database: Database,
     private: Option<Private>,
+}
+
+impl Deref for Opened {
+    type Target = Database;
+
+    fn deref(&self) -> &Database {
+        &self.database
+    }
 }
 
 #[derive(Debug)]
@@ -52,19 +72,19 @@ struct Private {
 ///
 /// # Errors
 /// [`ClusterError`], each with what to do about it.
-pub async fn open(config: &Config) -> Result<Database, ClusterError> {
+pub async fn open(config: &Config) -> Result<Opened, ClusterError> {
     if let Some(url) = &config.database_url {
         let options = PgConnectOptions::from_str(url.expose()).map_err(|_| ClusterError::Url)?;
-        return Ok(Database { options: options.application_name("concord"), private: None });
+        return Ok(Opened::new(options.application_name("concord"), None));
     }
     let folder = config.data.clone();
     let private = blocking(move || enter(folder)).await?;
     let options = private.options();
     if let Err(error) = ensure_database(&options, &private.place).await {
-        Database { options, private: Some(private) }.close().await?;
+        Opened::new(options, Some(private)).close().await?;
         return Err(error);
     }
-    Ok(Database { options, private: Some(private) })
+    Ok(Opened::new(options, Some(private)))
 }
 
 /// Whether there is a database already, or the address of one.
@@ -81,7 +101,56 @@ pub fn programs() -> Result<u32, ClusterError> {
     Programs::find(None, Path::new("")).map(|programs| programs.version)
 }
 
+impl Opened {
+    fn new(options: PgConnectOptions, private: Option<Private>) -> Self {
+        let place = private.as_ref().map(|private| (private.folder.clone(), private.place.clone()));
+        Self { database: Database { options, private: place, project: Project::default() }, private }
+    }
+
+    /// Leaves the server; the last one out stops the private cluster.
+    ///
+    /// # Errors
+    /// [`ClusterError`] where the cluster would not stop; it then stays up and loses nothing.
+    pub async fn close(self) -> Result<(), ClusterError> {
+        match self.private {
+            Some(private) => blocking(move || private.leave()).await,
+            None => Ok(()),
+        }
+    }
+}
+
 impl Database {
+    /// The database of another project beside this default one.
+    #[must_use]
+    pub fn of(&self, project: Project) -> Self {
+        let name = project.database(self.name()).unwrap_or_default();
+        Self { options: self.options.clone().database(&name), private: self.private.clone(), project }
+    }
+
+    /// A project's database under another name than its own.
+    #[must_use]
+    pub fn named(&self, name: &str, project: Project) -> Self {
+        Self { options: self.options.clone().database(name), private: self.private.clone(), project }
+    }
+
+    /// Whose it is.
+    #[must_use]
+    pub fn project(&self) -> &Project {
+        &self.project
+    }
+
+    /// What the databases of projects beside this default one begin with.
+    #[must_use]
+    pub fn prefix(&self) -> String {
+        Project::prefix(self.name())
+    }
+
+    /// What PostgreSQL calls it; an address without a name means that of its user.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.options.get_database().unwrap_or(self.options.get_username())
+    }
+
     /// How to connect.
     #[must_use]
     pub fn options(&self) -> PgConnectOptions {
@@ -98,18 +167,20 @@ impl Database {
     #[must_use]
     pub fn describe(&self) -> String {
         match &self.private {
-            Some(private) => format!("private cluster in {}", private.place.home.display()),
-            None => {
-                let name = self.options.get_database().unwrap_or_default();
-                format!("{}:{}/{name}", self.options.get_host(), self.options.get_port())
+            Some((_, place)) if self.project.is_default() => {
+                format!("private cluster in {}", place.home.display())
             }
+            Some((_, place)) => {
+                format!("{} of the private cluster in {}", self.name(), place.home.display())
+            }
+            None => format!("{}:{}/{}", self.options.get_host(), self.options.get_port(), self.name()),
         }
     }
 
     /// Starts the private cluster again whenever it is down, until told to stop. A database that `DATABASE_URL`
     /// names is its operator's.
     pub fn keep_up(&self, mut stop: watch::Receiver<bool>) -> impl Future<Output = ()> + Send + use<> {
-        let private = self.private.as_ref().map(|private| (private.folder.clone(), private.place.clone()));
+        let private = self.private.clone();
         async move {
             let Some((folder, place)) = private else { return };
             let mut pause = LOOK_EVERY;
@@ -127,17 +198,6 @@ impl Database {
                     }
                 };
             }
-        }
-    }
-
-    /// Leaves the database; the last one out stops the private cluster.
-    ///
-    /// # Errors
-    /// [`ClusterError`] where the cluster would not stop; it then stays up and loses nothing.
-    pub async fn close(self) -> Result<(), ClusterError> {
-        match self.private {
-            Some(private) => blocking(move || private.leave()).await,
-            None => Ok(()),
         }
     }
 }

@@ -16,6 +16,7 @@ mod import;
 mod judge;
 mod migrate;
 mod phi;
+mod project;
 mod retrieve;
 mod schema;
 mod serve;
@@ -25,6 +26,8 @@ mod work;
 use crate::cli::Cli;
 use crate::cluster::{self, Database};
 use crate::config::Config;
+use crate::project::Project;
+use crate::projects;
 use crate::shutdown;
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
@@ -71,6 +74,8 @@ pub enum Command {
     Backup(backup::BackupArgs),
     /// Read such a folder into an empty database, and compare it with the audit log.
     Restore(backup::RestoreArgs),
+    /// Add, list and remove projects: teams that share this server and nothing else.
+    Project(project::Args),
     /// Delete a person of the logs.
     User(user::Args),
     /// Bring the database's schema up to this version.
@@ -106,6 +111,8 @@ pub(crate) struct Run {
     pub(crate) config: Config,
     /// Print JSON.
     pub(crate) json: bool,
+    /// The project that was asked for; `None`: nobody has said.
+    pub(crate) project: Option<Project>,
     /// Cancelled by Ctrl-C or SIGTERM.
     pub(crate) stop: CancellationToken,
 }
@@ -117,7 +124,7 @@ pub(crate) struct Run {
 pub fn run(cli: Cli, config: Config) -> Result<Outcome> {
     let runtime = tokio::runtime::Runtime::new().context("cannot start")?;
     runtime.block_on(async {
-        let run = Run { config, json: cli.json, stop: shutdown::on_signal()? };
+        let run = Run { config, json: cli.json, project: cli.project, stop: shutdown::on_signal()? };
         match cli.command {
             Command::Serve(args) => serve::run(&run, args).await,
             Command::Work => work::run(&run).await,
@@ -137,6 +144,7 @@ pub fn run(cli: Cli, config: Config) -> Result<Outcome> {
             Command::Account(args) => account::run(&run, args).await,
             Command::Backup(args) => backup::back_up(&run, args).await,
             Command::Restore(args) => backup::restore(&run, args).await,
+            Command::Project(args) => project::run(&run, args).await,
             Command::User(args) => user::run(&run, args).await,
             Command::Migrate(args) => migrate::run(&run, args).await,
             Command::Doctor => doctor::run(&run).await,
@@ -145,6 +153,25 @@ pub fn run(cli: Cli, config: Config) -> Result<Outcome> {
 }
 
 impl Run {
+    /// The database of the project that was asked for, else the default one's.
+    pub(crate) async fn database(&self, default: &Database) -> Result<Database> {
+        let Some(project) = self.project.clone().filter(|project| !project.is_default()) else {
+            return Ok(default.clone());
+        };
+        if !projects::listed(default).await?.contains(&project) {
+            bail!("there is no project {project}: `concord project list` names them");
+        }
+        Ok(default.of(project))
+    }
+
+    /// Refuses `--project` where a command is about all of them.
+    pub(crate) fn all_projects(&self, what: &str) -> Result<()> {
+        match &self.project {
+            Some(_) => bail!("{what} all projects: leave out --project"),
+            None => Ok(()),
+        }
+    }
+
     /// Gives the database to `work` and closes it whatever comes of that; a signal interrupts `work`.
     pub(crate) async fn with_database<T>(&self, work: impl AsyncFnOnce(&Database) -> Result<T>) -> Result<T> {
         self.with_database_until_done(async |database| {
@@ -161,9 +188,14 @@ impl Run {
         &self,
         work: impl AsyncFnOnce(&Database) -> Result<T>,
     ) -> Result<T> {
-        let database = cluster::open(&self.config).await?;
-        let result = work(&database).await;
-        let closed = database.close().await;
+        self.with_default(async |default| work(&self.database(default).await?).await).await
+    }
+
+    /// The same with the default project's database, whichever was asked for.
+    pub(crate) async fn with_default<T>(&self, work: impl AsyncFnOnce(&Database) -> Result<T>) -> Result<T> {
+        let opened = cluster::open(&self.config).await?;
+        let result = work(&opened).await;
+        let closed = opened.close().await;
         let value = result?;
         closed?;
         Ok(value)

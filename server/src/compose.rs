@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use concord_domain::ports::{Embedder, LanguageModel, ModelError};
 use concord_domain::{AccountId, Actor, Role, api};
 use concord_inference::{Catalogue, OpenAiConfig, OpenAiModel, Options, open_embedder, open_language_model};
-use concord_service::accounts::AccountsService;
+use concord_service::accounts::{AccountsService, Provider};
 use concord_service::adjudications::AdjudicationsService;
 use concord_service::audit::AuditService;
 use concord_service::exports::ExportsService;
@@ -34,7 +34,31 @@ use sqlx::{PgConnection, PgPool};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Everything, put together.
+/// What all projects of a process share.
+#[derive(Clone)]
+pub struct Shared {
+    /// The models.
+    pub models: Models,
+    /// What is measured.
+    pub metrics: Arc<Metrics>,
+    /// Who else people sign in with.
+    provider: Option<Arc<Provider>>,
+}
+
+impl Shared {
+    /// Opens the models lazily: no weights are read.
+    ///
+    /// # Errors
+    /// In words for the person at the terminal.
+    pub fn new(config: &Config) -> Result<Self> {
+        let metrics = Arc::new(Metrics::new());
+        let models = open_models(config, &metrics)?;
+        let provider = config.provider.clone().map(Provider::new).transpose().map_err(anyhow::Error::msg)?;
+        Ok(Self { models, metrics, provider })
+    }
+}
+
+/// Everything of a project, put together.
 pub struct Concord {
     /// The database.
     pub pool: PgPool,
@@ -59,14 +83,21 @@ pub struct Concord {
 /// # Errors
 /// In words for the person at the terminal.
 pub async fn compose(config: &Config, database: &Database) -> Result<Concord> {
+    compose_with(config, database, &Shared::new(config)?).await
+}
+
+/// The same for one project of several.
+///
+/// # Errors
+/// In words for the person at the terminal.
+pub async fn compose_with(config: &Config, database: &Database, shared: &Shared) -> Result<Concord> {
     let owner = connect(config, database).await?;
     prepare(&owner, config, database).await?;
     owner.close().await;
     let pool = connect_as_server(config, database).await?;
-    let metrics = Arc::new(Metrics::new());
-    let models = open_models(config, &metrics)?;
-    let accounts = Arc::new(AccountsService::new(pool.clone()));
-    let exports = ExportsService::new(pool.clone(), &config.exports);
+    let Shared { models, metrics, provider } = shared.clone();
+    let accounts = Arc::new(AccountsService::new(pool.clone()).with_provider(provider));
+    let exports = ExportsService::new(pool.clone(), config.exports_of(database.project()));
     let work = WorkService::new(pool.clone(), models.clone());
     let lens = Arc::new(Lens::default());
     let reach = if config.webhook_private { Reach::Anywhere } else { Reach::Public };
@@ -96,7 +127,7 @@ pub async fn compose(config: &Config, database: &Database) -> Result<Concord> {
         judge,
         exports: exports.clone(),
         courier,
-        meter: metrics.clone(),
+        meter: metrics.of(database.project().name()),
     };
     Ok(Concord { pool, use_cases, accounts, models, work, exports, worker, metrics })
 }
@@ -122,7 +153,8 @@ pub fn outside(config: &Config, pool: &PgPool) -> Result<Option<Arc<dyn Outside>
         (Vectors::PgVector, None) => Some(Arc::new(PgVector::new(pool.clone()))),
         (Vectors::PgVector, Some(url)) => {
             // Not connected before it is needed: pages work without it.
-            let elsewhere = self::pool(config).connect_lazy(url.expose()).context("setting vector_url")?;
+            let elsewhere =
+                pool_of(config.db_pool).connect_lazy(url.expose()).context("setting vector_url")?;
             Some(Arc::new(PgVector::new(elsewhere)))
         }
         (Vectors::Qdrant, Some(url)) => {
@@ -138,7 +170,7 @@ pub fn outside(config: &Config, pool: &PgPool) -> Result<Option<Arc<dyn Outside>
 /// # Errors
 /// In words for the person at the terminal.
 pub async fn connect(config: &Config, database: &Database) -> Result<PgPool> {
-    pool(config)
+    pool(config, database)
         .connect_with(database.options())
         .await
         .with_context(|| format!("cannot connect to the database ({})", database.describe()))
@@ -151,7 +183,7 @@ pub async fn connect(config: &Config, database: &Database) -> Result<PgPool> {
 /// In words for the person at the terminal.
 async fn connect_as_server(config: &Config, database: &Database) -> Result<PgPool> {
     let mut options = database.options();
-    let mut pool = pool(config);
+    let mut pool = pool(config, database);
     if database.is_private() {
         options = options.username(roles::SERVER);
     } else {
@@ -170,8 +202,13 @@ async fn connect_as_server(config: &Config, database: &Database) -> Result<PgPoo
         .with_context(|| format!("cannot connect to the database ({})", database.describe()))
 }
 
-fn pool(config: &Config) -> PgPoolOptions {
-    PgPoolOptions::new().max_connections(config.db_pool).acquire_timeout(Duration::from_secs(5))
+fn pool(config: &Config, database: &Database) -> PgPoolOptions {
+    let most = if database.project().is_default() { config.db_pool } else { config.project_db_pool };
+    pool_of(most)
+}
+
+fn pool_of(most: u32) -> PgPoolOptions {
+    PgPoolOptions::new().max_connections(most).acquire_timeout(Duration::from_secs(5))
 }
 
 /// The schema at this version, the rights of the roles, the salt of the halves while it may still be set, the shipped

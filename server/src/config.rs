@@ -2,11 +2,14 @@
 
 mod layers;
 mod places;
+mod provider;
 mod settings;
 
 pub use layers::{Resolved, Source};
 pub use settings::{SETTINGS, Setting};
 
+use crate::project::Project;
+use concord_service::accounts::ProviderSettings;
 use concord_service::intake::PseudonymKey;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -116,6 +119,10 @@ pub struct Config {
     pub database_url: Option<Secret>,
     /// Database connections at most.
     pub db_pool: u32,
+    /// The same of each project beside the default one.
+    pub project_db_pool: u32,
+    /// The host name of the default project; that of the others begins with their own.
+    pub base_host: String,
     /// Folder of the catalogue, prompts and rubrics.
     pub models: PathBuf,
     /// Folder of the weights.
@@ -138,6 +145,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// A proxy stands in front and says who asks.
     pub behind_proxy: bool,
+    /// The OpenID Connect provider that people may sign in with.
+    pub provider: Option<ProviderSettings>,
     /// Webhooks may call private and loopback addresses.
     pub webhook_private: bool,
     /// Salt of the audit and train halves; `None`: a random one with the first import.
@@ -171,6 +180,16 @@ impl Config {
         Self::from_layers(flag, |name| std::env::var(name).ok())
     }
 
+    /// Where the exports of a project lie.
+    #[must_use]
+    pub fn exports_of(&self, project: &Project) -> String {
+        if project.is_default() {
+            self.exports.clone()
+        } else {
+            format!("{}/projects/{project}", self.exports.trim_end_matches('/'))
+        }
+    }
+
     fn from_layers(
         flag: impl Fn(&str) -> Option<String>,
         env: impl Fn(&str) -> Option<String>,
@@ -195,10 +214,12 @@ impl Config {
             "json" => LogFormat::Json,
             _ => return Err(wrong(&settings, "log_format", "must be text or json")),
         };
-        let db_pool = parsed(&settings, "db_pool", "must be a whole number from 1")?;
-        if db_pool == 0 {
-            return Err(wrong(&settings, "db_pool", "must be a whole number from 1"));
-        }
+        let connections = |name| {
+            let rule = "must be a whole number from 1";
+            parsed(&settings, name, rule)
+                .and_then(|n: u32| if n == 0 { Err(wrong(&settings, name, rule)) } else { Ok(n) })
+        };
+        let (db_pool, project_db_pool) = (connections("db_pool")?, connections("project_db_pool")?);
         let vectors = parsed(&settings, "vectors", "must be auto, exact, hnsw, pgvector or qdrant")?;
         if vectors == Vectors::Qdrant && optional(&settings, "vector_url").is_none() {
             return Err(wrong(&settings, "vector_url", "must be given for qdrant"));
@@ -221,6 +242,8 @@ impl Config {
             exports,
             database_url: optional(&settings, "database_url").map(Secret),
             db_pool,
+            project_db_pool,
+            base_host: text(&settings, "base_host")?.trim().trim_end_matches('.').to_lowercase(),
             models,
             weights: text(&settings, "weights")?.into(),
             site: text(&settings, "site")?.into(),
@@ -232,6 +255,7 @@ impl Config {
             log: text(&settings, "log")?,
             log_format,
             behind_proxy: parsed(&settings, "behind_proxy", "must be true or false")?,
+            provider: provider::provider(&settings)?,
             webhook_private: parsed(&settings, "webhook_private", "must be true or false")?,
             split_salt: optional(&settings, "split_salt"),
             pseudonyms: optional(&settings, "pseudonym_key")
@@ -331,6 +355,21 @@ mod tests {
                 .expect("good settings");
         assert!(!format!("{config:?}").contains("hunter2"));
         assert!(config.settings.iter().all(|it| !it.shown().contains("hunter2")));
+    }
+
+    #[test]
+    fn a_role_for_new_people_needs_the_domain_they_come_from() {
+        let base = [("CONCORD_OIDC_ISSUER", "https://id.example"), ("CONCORD_OIDC_CLIENT_ID", "concord")];
+        assert!(load(&[], &base).expect("good settings").provider.is_some());
+        let with = |more: &[(&'static str, &'static str)]| load(&[], &[&base[..], more].concat());
+        let role = ("CONCORD_OIDC_ROLE", "annotator");
+        assert!(with(&[role]).expect_err("open to all").to_string().contains("oidc_domains"));
+        let domains = ("CONCORD_OIDC_DOMAINS", " @Example.org, lab.example.org ");
+        let provider = with(&[role, domains]).expect("good settings").provider.expect("one");
+        assert_eq!(provider.domains, ["example.org", "lab.example.org"]);
+        assert!(with(&[("CONCORD_OIDC_ROLE", "admin"), domains]).is_err(), "nobody becomes administrator so");
+        assert!(with(&[("CONCORD_OIDC_ISSUER", "http://id.example")]).is_err(), "only over TLS");
+        assert!(with(&[("CONCORD_OIDC_CLIENT_SECRET_FILE", "/no/such/file")]).is_err());
     }
 
     #[test]

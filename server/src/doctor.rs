@@ -6,6 +6,7 @@ mod machine;
 mod models;
 
 use crate::config::Config;
+use concord_service::accounts::Provider;
 use serde::Serialize;
 use std::fmt;
 
@@ -71,10 +72,28 @@ pub async fn examine(config: &Config) -> Report {
         .collect();
     let mut checks = database::check(config).await;
     checks.extend(models::check(config).await);
+    checks.extend(provider(config).await);
     checks.push(machine::pages(config));
     checks.push(machine::disk(config));
     checks.push(machine::calendar());
     Report { settings, checks }
+}
+
+/// Whether the OpenID Connect provider answers, where one is set.
+async fn provider(config: &Config) -> Option<Check> {
+    let settings = config.provider.clone()?;
+    let issuer = settings.issuer.clone();
+    let asked = match Provider::new(settings) {
+        Ok(provider) => provider.check().await,
+        Err(why) => Err(why),
+    };
+    Some(match asked {
+        Ok(()) => Check::ok("sign-in", issuer),
+        Err(why) => {
+            let mend = "check oidc_issuer and the way to it; until then people sign in by password";
+            Check::problem("sign-in", format!("{issuer}: {why}"), mend)
+        }
+    })
 }
 
 impl Report {

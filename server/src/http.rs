@@ -9,11 +9,13 @@ mod account;
 mod annotators;
 mod audit;
 mod cases;
+mod connections;
 mod escalations;
 mod exports;
 mod extract;
 mod headers;
 mod health;
+mod hosts;
 mod judges;
 mod me;
 mod metrics;
@@ -24,10 +26,14 @@ mod problem;
 mod recommend;
 mod rubrics;
 mod samples;
+mod sign_in;
 mod v1;
 
 #[cfg(test)]
 mod tests;
+
+pub use connections::serve;
+pub use hosts::Hosts;
 
 use crate::config::{Config, Secret};
 use crate::metrics::Metrics;
@@ -57,6 +63,8 @@ const BODY_LIMIT: usize = 1024 * 1024;
 /// What handlers share.
 #[derive(Clone)]
 pub struct HttpState {
+    /// The name of the project.
+    pub project: Arc<str>,
     /// The use cases.
     pub use_cases: UseCases,
     /// The database: for readiness and imports.
@@ -92,6 +100,7 @@ pub fn router(state: HttpState) -> Router {
         .merge(escalations::routes())
         .merge(rubrics::routes())
         .merge(account::routes())
+        .merge(sign_in::routes())
         .nest("/api/v1", api)
         .route("/api/v1/openapi.json", v1::openapi::serve(document))
         .route("/healthz", get(health::alive))
@@ -119,37 +128,4 @@ pub fn leptos_options(config: &Config, addr: SocketAddr) -> LeptosOptions {
         .site_root(config.site.to_string_lossy().into_owned())
         .site_addr(addr)
         .build()
-}
-
-/// Answers on `listener` until `stop`, and for `drain` longer, in which `/readyz` sends new clients elsewhere; then
-/// lets running requests end, for as long as a request may take.
-///
-/// # Errors
-/// The listener's.
-pub async fn serve(
-    listener: tokio::net::TcpListener,
-    router: Router,
-    stop: CancellationToken,
-    drain: Duration,
-) -> std::io::Result<()> {
-    let closing = {
-        let stop = stop.clone();
-        async move {
-            stop.cancelled().await;
-            tokio::time::sleep(drain).await;
-        }
-    };
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let served = axum::serve(listener, service).with_graceful_shutdown(closing).into_future();
-    let latest = async {
-        stop.cancelled().await;
-        tokio::time::sleep(drain + DEADLINE).await;
-    };
-    tokio::select! {
-        ended = served => ended,
-        () = latest => {
-            tracing::warn!("some requests did not end in time and are cut off");
-            Ok(())
-        }
-    }
 }

@@ -8,6 +8,8 @@ pub mod config;
 pub mod doctor;
 pub mod http;
 pub mod metrics;
+pub mod project;
+pub mod projects;
 pub mod shutdown;
 pub mod telemetry;
 pub mod terminal;

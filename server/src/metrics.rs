@@ -18,7 +18,9 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use sqlx::PgPool;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Mutex;
 
 /// Upper ends of the buckets of a request, in seconds: the limits that people feel lie between 10 and 250 ms.
 const REQUEST: [f64; 12] = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 5.0, 30.0];
@@ -34,6 +36,7 @@ struct RouteLabels {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct AnswerLabels {
+    project: String,
     method: String,
     route: String,
     status: u16,
@@ -55,6 +58,7 @@ struct TokenLabels {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct JobLabels {
+    project: String,
     kind: String,
     outcome: &'static str,
 }
@@ -72,6 +76,7 @@ pub struct Metrics {
     jobs: Family<JobLabels, Counter>,
     job_seconds: Timer<JobLabels>,
     gauges: Gauges,
+    scrape: Mutex<()>,
 }
 
 impl std::fmt::Debug for Metrics {
@@ -108,15 +113,42 @@ impl Metrics {
         registry.register("jobs_ended", "Jobs this process ran, by outcome", jobs.clone());
         registry.register("job_seconds", "Time of a job's try", job_seconds.clone());
         let gauges = Gauges::register(&mut registry);
-        Self { registry, requests, answers, calls, call_errors, tokens, jobs, job_seconds, gauges }
+        Self {
+            registry,
+            requests,
+            answers,
+            calls,
+            call_errors,
+            tokens,
+            jobs,
+            job_seconds,
+            gauges,
+            scrape: Mutex::default(),
+        }
+    }
+
+    /// Shows what lies in this project's database, from now on.
+    pub fn watch(&self, project: &str, pool: &PgPool, use_cases: &UseCases) {
+        self.gauges.watch(project, pool, use_cases);
+    }
+
+    /// No longer does.
+    pub fn forget(&self, project: &str) {
+        self.gauges.forget(project);
+    }
+
+    /// What counts the jobs of a project.
+    #[must_use]
+    pub fn of(self: &Arc<Self>, project: &str) -> Arc<dyn JobMeter> {
+        Arc::new(OfProject { metrics: Arc::clone(self), project: project.to_owned() })
     }
 
     /// Counts an answered request.
-    pub fn answered(&self, method: &str, route: &str, status: u16, took: Duration) {
+    pub fn answered(&self, project: &str, method: &str, route: &str, status: u16, took: Duration) {
         let labels = RouteLabels { method: method.to_owned(), route: route.to_owned() };
         self.requests.get_or_create(&labels).observe(took.as_secs_f64());
-        let RouteLabels { method, route } = labels;
-        self.answers.get_or_create(&AnswerLabels { method, route, status }).inc();
+        let (RouteLabels { method, route }, project) = (labels, project.to_owned());
+        self.answers.get_or_create(&AnswerLabels { project, method, route, status }).inc();
     }
 
     fn called(&self, role: &'static str, call: &'static str, took: Duration, ok: bool) {
@@ -135,18 +167,25 @@ impl Metrics {
     ///
     /// # Errors
     /// Never in practice: writing to a string does not fail.
-    pub async fn text(&self, pool: &PgPool, use_cases: &UseCases) -> Result<String, std::fmt::Error> {
-        self.gauges.refresh(pool, use_cases).await;
+    pub async fn text(&self) -> Result<String, std::fmt::Error> {
+        let _alone = self.scrape.lock().await;
+        self.gauges.refresh().await;
         let mut text = String::with_capacity(16 * 1024);
         encode(&mut text, &self.registry)?;
         Ok(text)
     }
 }
 
-impl JobMeter for Metrics {
+/// Counts the jobs of one project.
+struct OfProject {
+    metrics: Arc<Metrics>,
+    project: String,
+}
+
+impl JobMeter for OfProject {
     fn ended(&self, kind: &str, outcome: &'static str, took: Duration) {
-        let labels = JobLabels { kind: kind.to_owned(), outcome };
-        self.jobs.get_or_create(&labels).inc();
-        self.job_seconds.get_or_create(&labels).observe(took.as_secs_f64());
+        let labels = JobLabels { project: self.project.clone(), kind: kind.to_owned(), outcome };
+        self.metrics.jobs.get_or_create(&labels).inc();
+        self.metrics.job_seconds.get_or_create(&labels).observe(took.as_secs_f64());
     }
 }

@@ -6,6 +6,7 @@ mod judges;
 mod leads;
 mod pages;
 mod programme;
+mod sign_in;
 mod smoke;
 
 use concord_tests::{Browser, TestServer};

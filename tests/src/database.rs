@@ -1,8 +1,8 @@
 //! A database a test, on the server that `DATABASE_URL` names; dropped with the test.
 
 use reqwest::Url;
-use sqlx::Postgres;
 use sqlx::migrate::MigrateDatabase;
+use sqlx::{AssertSqlSafe, Connection, Postgres};
 
 /// A fresh, empty database.
 #[derive(Debug)]
@@ -39,8 +39,29 @@ impl Drop for TestDatabase {
         // A runtime of its own: drop cannot wait on the test's.
         let dropped = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.map(|runtime| runtime.block_on(Postgres::force_drop_database(&url)))
+            runtime.map(|runtime| {
+                runtime.block_on(async {
+                    drop_projects(&url).await.ok();
+                    Postgres::force_drop_database(&url).await
+                })
+            })
         });
         dropped.join().ok();
     }
+}
+
+/// Drops the databases of projects that a test has made beside this one.
+async fn drop_projects(url: &str) -> Result<(), sqlx::Error> {
+    let mut conn = sqlx::PgConnection::connect(url).await?;
+    let names: Vec<String> = sqlx::query_scalar(
+        "select datname::text from pg_database where starts_with(datname, current_database() || '--')",
+    )
+    .fetch_all(&mut conn)
+    .await?;
+    for name in names {
+        sqlx::query(AssertSqlSafe(format!("drop database \"{name}\" with (force)")))
+            .execute(&mut conn)
+            .await?;
+    }
+    conn.close().await
 }

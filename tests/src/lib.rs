@@ -5,12 +5,14 @@
 pub mod audited;
 mod browser;
 mod database;
+mod provider;
 mod server;
 mod volumes;
 mod world;
 
 pub use browser::{Browser, Scheme};
 pub use database::TestDatabase;
+pub use provider::Provider;
 pub use server::TestServer;
 pub use volumes::Volume;
 

@@ -45,6 +45,12 @@ pub trait Accounts: Send + Sync {
     async fn invited(&self, code: &str) -> Result<Invitation>;
     /// Uses an invitation's link up: makes the account with this password and opens a session.
     async fn join(&self, code: &str, password: String) -> Result<(Actor, String)>;
+    /// The host of the OpenID Connect provider that people may sign in with.
+    fn provider(&self) -> Option<String>;
+    /// Begins signing in with it; `back`: the address here that it sends the person back to.
+    async fn depart(&self, back: &str) -> Result<Departure>;
+    /// Ends it: checks what the provider says of the person, and opens a session.
+    async fn arrive(&self, arrival: Arrival, from: Option<std::net::IpAddr>) -> Result<(Actor, String)>;
 }
 
 /// Blind-first review.

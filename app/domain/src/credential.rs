@@ -66,3 +66,29 @@ pub struct Invitation {
     /// Path and query of the link, in the answer that makes it and never again.
     pub link: Option<String>,
 }
+
+/// Where to send a person who signs in with an OpenID Connect provider.
+#[cfg(feature = "server")]
+#[derive(Debug, Clone)]
+pub struct Departure {
+    /// The provider's page.
+    pub to: String,
+    /// What the person's browser keeps meanwhile, out of reach of scripts.
+    pub secret: String,
+}
+
+/// How such a person comes back.
+#[cfg(feature = "server")]
+#[derive(Debug, Clone, Default)]
+pub struct Arrival {
+    /// What the browser has kept.
+    pub secret: String,
+    /// The state in the address, which must be that of the departure.
+    pub state: String,
+    /// The code in the address, good once.
+    pub code: String,
+    /// The issuer in the address, where the provider says it.
+    pub issuer: Option<String>,
+    /// Where the provider was told to send the person back to.
+    pub back: String,
+}

@@ -4,7 +4,6 @@ use super::{count, texts};
 use concord_domain::{JobState, Lang};
 
 texts! {
-    SIGN_IN_HINT "Accounts are made with: concord account add EMAIL --role annotator" "账户由管理员创建：concord account add 邮箱 --role annotator";
     MY_DAY "Your day" "今日工作";
     DONE_TODAY "samples today" "今日样本";
     DONE_TOTAL "in all" "累计";

@@ -48,7 +48,8 @@ pub(crate) async fn set_theme(theme: String) -> Result<(), ApiError> {
 
 /// The address, if it is a page here: a path that no browser takes for another host.
 #[cfg(feature = "ssr")]
-fn own_page(next: &str) -> Option<&str> {
+#[must_use]
+pub fn own_page(next: &str) -> Option<&str> {
     let second = next.chars().nth(1);
     let here = next.starts_with('/') && !matches!(second, Some('/' | '\\'));
     (here && next.len() < 2000 && next.chars().all(|c| c.is_ascii_graphic())).then_some(next)

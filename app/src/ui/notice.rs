@@ -16,7 +16,7 @@ pub(crate) fn ErrorView(error: ApiError) -> impl IntoView {
         <section class="trouble" role="alert">
             <h2>{t(w::ERROR_TITLE)}</h2>
             <p>{error.words(lang)}</p>
-            <p><a href=href>{t(words)}</a></p>
+            <p><a href=href rel="external">{t(words)}</a></p>
         </section>
     }
     .into_any()

@@ -7,6 +7,7 @@ mod email;
 mod invitations;
 mod own;
 mod passwords;
+mod provider;
 mod secrets;
 mod throttle;
 
@@ -14,13 +15,16 @@ use crate::error::OrInternal;
 use async_trait::async_trait;
 use concord_domain::api::{self, Result};
 use concord_domain::{
-    Account, AccountId, Actor, Capability, Error, Invitation, NewInvitation, NewToken, Role, Token,
+    Account, AccountId, Actor, Arrival, Capability, Departure, Error, Invitation, NewInvitation, NewToken,
+    Role, Token,
 };
 use concord_store::{accounts, events, tokens};
 use passwords::Passwords;
+pub use provider::{Provider, ProviderSettings};
 use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 use std::net::IpAddr;
+use std::sync::Arc;
 use throttle::Throttle;
 use uuid::Uuid;
 
@@ -37,13 +41,14 @@ pub struct AccountsService {
     pool: PgPool,
     passwords: Passwords,
     throttle: Throttle,
+    provider: Option<Arc<Provider>>,
 }
 
 impl AccountsService {
     /// On this database.
     #[must_use]
     pub fn new(pool: PgPool) -> Self {
-        Self { pool, passwords: Passwords::new(), throttle: Throttle::default() }
+        Self { pool, passwords: Passwords::new(), throttle: Throttle::default(), provider: None }
     }
 
     /// Adds an account; without a password it can only be used by token.
@@ -257,6 +262,18 @@ impl api::Accounts for AccountsService {
 
     async fn join(&self, code: &str, password: String) -> Result<(Actor, String)> {
         self.accept(code, password).await
+    }
+
+    fn provider(&self) -> Option<String> {
+        self.provider_host()
+    }
+
+    async fn depart(&self, back: &str) -> Result<Departure> {
+        self.depart_to_provider(back).await
+    }
+
+    async fn arrive(&self, arrival: Arrival, from: Option<IpAddr>) -> Result<(Actor, String)> {
+        self.arrive_from_provider(arrival, from).await
     }
 }
 

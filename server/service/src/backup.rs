@@ -88,6 +88,9 @@ pub struct Manifest {
     pub schema: String,
     /// The backup's id, as the log has it.
     pub id: Uuid,
+    /// The project whose it is.
+    #[serde(default = "default_project")]
+    pub project: String,
     /// When.
     pub made_at: jiff::Timestamp,
     /// Version of the program that made it.
@@ -110,14 +113,14 @@ pub struct Manifest {
 ///
 /// # Errors
 /// [`BackupError`]; `out` is not there then.
-pub async fn backup(pool: &PgPool, out: &Path) -> Result<Manifest, BackupError> {
+pub async fn backup(pool: &PgPool, project: &str, out: &Path) -> Result<Manifest, BackupError> {
     if fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(BackupError::InUse(format!("{} is not empty", out.display())));
     }
     audit_log::seal(pool).await?;
     let id = Uuid::now_v7();
     let partial = beside(out, id);
-    let made = write(pool, id, &partial).await;
+    let made = write(pool, id, project, &partial).await;
     if made.is_err() {
         fs::remove_dir_all(&partial).ok();
     }
@@ -137,13 +140,23 @@ pub async fn backup(pool: &PgPool, out: &Path) -> Result<Manifest, BackupError> 
     Ok(manifest)
 }
 
+/// Whose a backup is that was made before there were projects.
+fn default_project() -> String {
+    "default".to_owned()
+}
+
 /// A folder of the same file system: it is renamed into its place.
 fn beside(out: &Path, id: Uuid) -> PathBuf {
     let name = out.file_name().unwrap_or_default().to_string_lossy().into_owned();
     out.with_file_name(format!(".{name}.{id}.partial"))
 }
 
-async fn write(pool: &PgPool, id: Uuid, folder: &Path) -> Result<(Manifest, String), BackupError> {
+async fn write(
+    pool: &PgPool,
+    id: Uuid,
+    project: &str,
+    folder: &Path,
+) -> Result<(Manifest, String), BackupError> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| file(folder, &error))?;
     let mut tx = concord_store::snapshot(pool).await?;
     let made_at = jiff::Timestamp::now();
@@ -155,6 +168,7 @@ async fn write(pool: &PgPool, id: Uuid, folder: &Path) -> Result<(Manifest, Stri
     let manifest = Manifest {
         schema: SCHEMA.into(),
         id,
+        project: project.to_owned(),
         made_at,
         code_version: env!("CARGO_PKG_VERSION").into(),
         postgres,

@@ -70,9 +70,12 @@ fn unknown_items(word: &str) -> Result<UnknownItems, String> {
 pub(super) async fn run(run: &Run, args: Args) -> Result<Outcome> {
     let source = intake::open(&args.file)?;
     // Not through with_database: Ctrl-C is to stop after the current batch and say what is in.
-    let database = cluster::open(&run.config).await?;
-    let done = import(run, &args, source, &database).await;
-    let closed = database.close().await;
+    let opened = cluster::open(&run.config).await?;
+    let done = match run.database(&opened).await {
+        Ok(database) => import(run, &args, source, &database).await,
+        Err(error) => Err(error),
+    };
+    let closed = opened.close().await;
     let outcome = done?;
     closed?;
     Ok(outcome)

@@ -1,8 +1,8 @@
-//! `concord migrate`: the schema, up to this program's version. Safe to repeat.
+//! `concord migrate`: the schema of every project, or of one, up to this program's version. Safe to repeat.
 
 use super::{Outcome, Run};
 use crate::cluster::Database;
-use crate::compose;
+use crate::{compose, projects};
 use anyhow::{Context, Result, bail};
 use concord_store::{MIGRATOR, backup, roles};
 use sqlx::migrate::{Migrate, Migration};
@@ -22,19 +22,33 @@ pub(super) async fn run(run: &Run, args: Args) -> Result<Outcome> {
         if args.dry_run {
             return dry_run(run, database).await;
         }
-        let mut connection = database.options().connect().await.context("cannot connect to the database")?;
-        MIGRATOR.run(&mut connection).await.context("the schema could not be brought up to date")?;
-        roles::grant(&mut connection, database.is_private()).await?;
-        connection.close().await?;
+        migrate(database).await?;
+        let mut projects = Vec::new();
+        if run.project.is_none() {
+            for project in projects::listed(database).await? {
+                migrate(&database.of(project.clone())).await.with_context(|| format!("project {project}"))?;
+                projects.push(project.to_string());
+            }
+        }
         let migrations = MIGRATOR.iter().count();
         if run.json {
-            println!("{}", serde_json::json!({ "migrations": migrations }));
+            println!("{}", serde_json::json!({ "migrations": migrations, "projects": projects }));
         } else {
-            println!("schema up to date, {migrations} migrations ({})", database.describe());
+            let more =
+                if projects.is_empty() { String::new() } else { format!(", and {}", projects.join(", ")) };
+            println!("schema up to date, {migrations} migrations ({}{more})", database.describe());
         }
         Ok(Outcome::Done)
     })
     .await
+}
+
+async fn migrate(database: &Database) -> Result<()> {
+    let mut connection = database.options().connect().await.context("cannot connect to the database")?;
+    MIGRATOR.run(&mut connection).await.context("the schema could not be brought up to date")?;
+    roles::grant(&mut connection, database.is_private()).await?;
+    connection.close().await?;
+    Ok(())
 }
 
 async fn dry_run(run: &Run, database: &Database) -> Result<Outcome> {

@@ -90,8 +90,8 @@ fn settings(args: &TrainArgs) -> Result<StoredSettings> {
 
 async fn train(run: &Run, args: TrainArgs) -> Result<Outcome> {
     let settings = settings(&args)?;
-    let folder = run.config.data.join("retrieval");
     run.with_database_until_done(async |database| {
+        let folder = database.project().folder(&run.config.data).join("retrieval");
         let pool = compose::connect(&run.config, database).await?;
         compose::prepare(&pool, &run.config, database).await?;
         std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;

@@ -1,22 +1,22 @@
-//! `concord serve`: pages, API and workers in one process.
+//! `concord serve`: pages, API and workers of all projects in one process.
 
 use super::{Outcome, Run};
-use crate::compose::{self, Concord};
-use crate::http::{self, HttpState};
+use crate::compose::{self, Concord, Shared};
+use crate::config::Config;
+use crate::http::{self, Hosts, HttpState};
+use crate::project::Project;
+use crate::projects::{Front, Projects};
 use anyhow::{Context, Result};
 use concord_domain::api::UseCases;
 use concord_domain::{Error, GenerationRequest};
-use concord_service::audit_log;
 use concord_service::demo::{self, World};
-use concord_service::jobs::{LIGHT_KINDS, MODEL_KINDS, POST_KINDS};
-use concord_service::retention::{self, RetainArgs};
 use concord_store::{generations, overview};
 use sqlx::PgPool;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 /// How often a first generation looks whether its weights have come.
 const WAIT_FOR_WEIGHTS: Duration = Duration::from_secs(30);
@@ -31,15 +31,20 @@ pub struct Args {
 
 pub(super) async fn run(run: &Run, args: Args) -> Result<Outcome> {
     let started = Instant::now();
+    run.all_projects("a server serves")?;
     run.with_database_until_done(async |database| {
-        let concord = compose::compose(&run.config, database).await?;
+        let shared = Shared::new(&run.config)?;
         let listener = TcpListener::bind(run.config.addr)
             .await
             .with_context(|| format!("cannot listen on {}: choose another with --addr", run.config.addr))?;
         let addr = listener.local_addr()?;
-        let (tell_stop, stop) = watch::channel(false);
-        let mut background = start_workers(run, &concord, &stop);
-        background.spawn(database.keep_up(stop.clone()));
+        let hosts = Hosts::new(&run.config.base_host);
+        let doors = Doors { hosts: hosts.clone(), config: run.config.clone(), addr, stop: run.stop.clone() };
+        let (projects, concord) = Projects::open(&run.config, database, shared, doors).await?;
+        // Jobs go back to the queue at once when this is to stop: another worker may take them while requests still
+        // end here.
+        let mut background = JoinSet::new();
+        background.spawn(projects.keep(run.stop.clone()));
         if args.demo {
             let demo = first_world(concord.pool.clone(), concord.use_cases.clone());
             let stopped = run.stop.clone();
@@ -51,46 +56,40 @@ pub(super) async fn run(run: &Run, args: Args) -> Result<Outcome> {
             });
         }
         welcome(&concord, addr, started).await?;
-        let state = HttpState {
-            use_cases: concord.use_cases.clone(),
-            pool: concord.pool.clone(),
-            behind_proxy: run.config.behind_proxy,
-            leptos_options: http::leptos_options(&run.config, addr),
-            metrics: concord.metrics.clone(),
-            metrics_token: run.config.metrics_token.clone(),
-            pseudonyms: run.config.pseudonyms.clone(),
-            stop: run.stop.clone(),
-        };
-        let stopped = run.stop.clone();
-        // Jobs go back to the queue at once: another worker may take them while requests still end here.
-        tokio::spawn(async move {
-            stopped.cancelled().await;
-            tell_stop.send_replace(true);
-        });
-        http::serve(listener, http::router(state), run.stop.clone(), run.config.drain).await?;
+        http::serve(listener, hosts.router(), run.stop.clone(), run.config.drain).await;
         while background.join_next().await.is_some() {}
         Ok(Outcome::Done)
     })
     .await
 }
 
-/// One loop for model work, as many as set, one for work that needs none, one for messages to elsewhere; one that
-/// seals the audit log, one that queues the daily retention, and the watch over drift.
-pub(super) fn start_workers(run: &Run, concord: &Concord, stop: &watch::Receiver<bool>) -> JoinSet<()> {
-    let mut loops = JoinSet::new();
-    for _ in 0..run.config.workers {
-        let (worker, stop) = (concord.worker.clone(), stop.clone());
-        loops.spawn(async move { worker.run(&MODEL_KINDS, stop).await });
+/// Gives each project a router of its own.
+struct Doors {
+    hosts: Hosts,
+    config: Config,
+    addr: SocketAddr,
+    stop: CancellationToken,
+}
+
+impl Front for Doors {
+    fn opened(&mut self, project: &Project, concord: &Concord) {
+        let state = HttpState {
+            project: project.name().into(),
+            use_cases: concord.use_cases.clone(),
+            pool: concord.pool.clone(),
+            behind_proxy: self.config.behind_proxy,
+            leptos_options: http::leptos_options(&self.config, self.addr),
+            metrics: concord.metrics.clone(),
+            metrics_token: self.config.metrics_token.clone(),
+            pseudonyms: self.config.pseudonyms.clone(),
+            stop: self.stop.clone(),
+        };
+        self.hosts.insert(project.clone(), http::router(state));
     }
-    for kinds in [LIGHT_KINDS.as_slice(), POST_KINDS.as_slice()] {
-        let (worker, stop) = (concord.worker.clone(), stop.clone());
-        loops.spawn(async move { worker.run(kinds, stop).await });
+
+    fn closed(&mut self, project: &Project) {
+        self.hosts.remove(project);
     }
-    loops.spawn(audit_log::keep_sealed(concord.pool.clone(), stop.clone()));
-    let retain = RetainArgs { behaviour_days: run.config.retain_days };
-    loops.spawn(retention::daily(concord.pool.clone(), retain, stop.clone()));
-    loops.spawn(concord_service::audit::watch(concord.pool.clone(), stop.clone()));
-    loops
 }
 
 /// The address, and on the first run the account to sign in with; its password is shown this once.

@@ -36,7 +36,7 @@ const fn secret(name: &'static str, env: &'static str, doc: &'static str) -> Set
 }
 
 /// Every setting.
-pub static SETTINGS: [Setting; 29] = [
+pub static SETTINGS: [Setting; 37] = [
     open("addr", "CONCORD_ADDR", "Address and port to listen on", || some("127.0.0.1:3000")),
     open("data", "CONCORD_DATA", "Folder of the private database and the exports", || some("concord-data")),
     open(
@@ -51,6 +51,18 @@ pub static SETTINGS: [Setting; 29] = [
         "PostgreSQL to use instead of the private one: postgres://user:password@host/name",
     ),
     open("db_pool", "CONCORD_DB_POOL", "Database connections at most", || some("10")),
+    open(
+        "project_db_pool",
+        "CONCORD_PROJECT_DB_POOL",
+        "The same of each project beside the default one",
+        || some("5"),
+    ),
+    open(
+        "base_host",
+        "CONCORD_BASE_HOST",
+        "Host name of this server; a project beside the default one answers at NAME.HOST",
+        || some("localhost"),
+    ),
     open("models", "CONCORD_MODELS", "Folder of the model catalogue, prompts and rubrics", || {
         Some(places::models())
     }),
@@ -93,6 +105,32 @@ pub static SETTINGS: [Setting; 29] = [
         "CONCORD_BEHIND_PROXY",
         "A proxy stands in front and appends to X-Forwarded-For who asks: true or false",
         || some("false"),
+    ),
+    open(
+        "oidc_issuer",
+        "CONCORD_OIDC_ISSUER",
+        "OpenID Connect provider that people may sign in with, e.g. https://login.example.org [default: none]",
+        || None,
+    ),
+    open("oidc_client_id", "CONCORD_OIDC_CLIENT_ID", "What that provider knows this Concord by", || None),
+    secret("oidc_client_secret", "CONCORD_OIDC_CLIENT_SECRET", "Secret shown to that provider"),
+    open(
+        "oidc_client_secret_file",
+        "CONCORD_OIDC_CLIENT_SECRET_FILE",
+        "File with that secret, instead of the secret itself",
+        || None,
+    ),
+    open(
+        "oidc_domains",
+        "CONCORD_OIDC_DOMAINS",
+        "E-mail domains that may sign in with it, with commas between [default: all]",
+        || None,
+    ),
+    open(
+        "oidc_role",
+        "CONCORD_OIDC_ROLE",
+        "Role of new people from those domains: annotator or lead [default: only who has an account or an invitation]",
+        || None,
     ),
     open(
         "webhook_private",

@@ -3,6 +3,7 @@
 use super::Check;
 use crate::cluster::{self, Database};
 use crate::config::Config;
+use crate::projects;
 use jiff::Timestamp;
 use sqlx::migrate::Migrate;
 use sqlx::postgres::PgConnection;
@@ -32,8 +33,11 @@ pub(super) async fn check(config: &Config) -> Vec<Check> {
     };
     let mut checks = match tokio::time::timeout(PATIENCE, database.options().connect()).await {
         Ok(Ok(mut connection)) => {
-            let checks = look(&database, &mut connection).await;
+            let mut checks = look(&database, &mut connection).await;
             connection.close().await.ok();
+            for project in projects::listed(&database).await.unwrap_or_default() {
+                checks.push(of_project(&database.of(project)).await);
+            }
             checks
         }
         Ok(Err(error)) => vec![unreachable(&database, &error.to_string())],
@@ -43,6 +47,20 @@ pub(super) async fn check(config: &Config) -> Vec<Check> {
         checks.push(Check::problem("database", "would not stop", error.to_string()));
     }
     checks
+}
+
+/// Whether a project beside the default one can be opened, and its schema.
+async fn of_project(database: &Database) -> Check {
+    let name = format!("project {}", database.project());
+    let check = match database.options().connect().await {
+        Ok(mut connection) => {
+            let check = schema(&mut connection).await;
+            connection.close().await.ok();
+            check
+        }
+        Err(error) => Check::problem("", error.to_string(), "see the database's log"),
+    };
+    Check { name, ..check }
 }
 
 fn unreachable(database: &Database, why: &str) -> Check {

@@ -21,6 +21,8 @@ fn is_open(path: &str) -> bool {
         || matches!(
             path,
             "/sign-in"
+                | "/sign-in/provider"
+                | "/sign-in/return"
                 | "/rpc/sign_in"
                 | "/rpc/set_lang"
                 | "/rpc/set_theme"
@@ -115,7 +117,7 @@ fn to_sign_in(request: &Request) -> Response {
 }
 
 /// A path as the value of a query: everything but letters, digits and the few harmless signs is escaped.
-fn encoded(path: &str) -> String {
+pub(super) fn encoded(path: &str) -> String {
     path.bytes().fold(String::new(), |mut out, byte| {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' => out.push(char::from(byte)),

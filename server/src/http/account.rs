@@ -105,9 +105,7 @@ async fn invite(State(state): State<HttpState>, visit: Visit, headers: HeaderMap
         Err(error) => Err(error),
     };
     let made = done.map(|made| {
-        let host = headers.get(HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let scheme = if came_by_tls(&headers) { "https" } else { "http" };
-        let link = format!("{scheme}://{host}{}", made.link.unwrap_or_default());
+        let link = format!("{}{}", origin(&headers), made.link.unwrap_or_default());
         AccountPage { link: Some((made.email, link)), ..AccountPage::default() }
     });
     answer(&state, &visit, made).await
@@ -125,8 +123,21 @@ struct Link {
     code: String,
 }
 
-fn stranger(headers: &HeaderMap) -> Reader {
-    Reader::stranger(language::of(headers), cookie(headers, "theme"), "/invitation")
+/// The line that gives a browser its session.
+pub(super) fn session_cookie(headers: &HeaderMap, secret: &str) -> String {
+    let secure = if came_by_tls(headers) { "; Secure" } else { "" };
+    format!("{SESSION_COOKIE}={secret}; Path=/; Max-Age=1209600; SameSite=Lax; HttpOnly{secure}")
+}
+
+/// The address that a browser sees this server at.
+pub(super) fn origin(headers: &HeaderMap) -> String {
+    let host = headers.get(HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    format!("{}://{host}", if came_by_tls(headers) { "https" } else { "http" })
+}
+
+/// Somebody who has not signed in.
+pub(super) fn stranger(headers: &HeaderMap, path: &str) -> Reader {
+    Reader::stranger(language::of(headers), cookie(headers, "theme"), path)
 }
 
 async fn invitation(
@@ -139,7 +150,7 @@ async fn invitation(
 
 /// The form of an invitation, or that there is none.
 async fn form(state: &HttpState, headers: &HeaderMap, code: &str, refused: Option<Error>) -> Response {
-    let reader = stranger(headers);
+    let reader = stranger(headers, "/invitation");
     match state.use_cases.accounts.invited(code).await {
         Ok(of) => {
             let status = refused.as_ref().map_or(200, Error::status);
@@ -155,9 +166,7 @@ async fn join(State(state): State<HttpState>, headers: HeaderMap, sent: RawForm)
     let code = fields.one("code");
     match state.use_cases.accounts.join(&code, fields.one("password")).await {
         Ok((_, secret)) => {
-            let secure = if came_by_tls(&headers) { "; Secure" } else { "" };
-            let line =
-                format!("{SESSION_COOKIE}={secret}; Path=/; Max-Age=1209600; SameSite=Lax; HttpOnly{secure}");
+            let line = session_cookie(&headers, &secret);
             ([(SET_COOKIE, line)], Redirect::to("/review")).into_response()
         }
         Err(error) => form(&state, &headers, &code, Some(error)).await,

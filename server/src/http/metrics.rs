@@ -25,7 +25,7 @@ pub(super) async fn metrics(State(state): State<HttpState>, request: Request) ->
         let why = "send the metrics token (setting `metrics_token`) as a bearer token";
         return Problem::new(StatusCode::UNAUTHORIZED, "not_signed_in", why).into_response();
     }
-    match state.metrics.text(&state.pool, &state.use_cases).await {
+    match state.metrics.text().await {
         Ok(text) => ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
             .into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),

@@ -26,9 +26,9 @@ pub(super) async fn request(State(state): State<HttpState>, request: Request, ne
         let status = response.status().as_u16();
         let took = began.elapsed();
         let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        state.metrics.answered(method.as_str(), &route, status, took);
+        state.metrics.answered(&state.project, method.as_str(), &route, status, took);
         tracing::Span::current().record("http.response.status_code", status);
-        tracing::info!(%method, route, status, duration_ms, "answered");
+        tracing::info!(project = &*state.project, %method, route, status, duration_ms, "answered");
         if let Ok(id) = HeaderValue::from_str(&id) {
             response.headers_mut().insert(REQUEST_ID, id);
         }

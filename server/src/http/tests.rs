@@ -149,6 +149,7 @@ impl App {
         };
         let leptos_options = LeptosOptions::builder().output_name("concord").build();
         let state = HttpState {
+            project: "default".into(),
             use_cases,
             pool,
             behind_proxy: false,

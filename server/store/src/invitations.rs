@@ -78,6 +78,21 @@ pub async fn take(conn: &mut PgConnection, secret_hash: &[u8]) -> Result<Option<
     row.as_ref().map(invitation).transpose()
 }
 
+/// Takes the invitation of an address off, if it waits: whoever has shown that the address is theirs needs no link.
+///
+/// # Errors
+/// The database's.
+pub async fn take_of(conn: &mut PgConnection, email: &str) -> Result<Option<Invitation>> {
+    let row = sqlx::query(
+        "delete from invitations where email = $1 and expires_at > now()
+         returning id, email, role, created_at, expires_at",
+    )
+    .bind(email)
+    .fetch_optional(conn)
+    .await?;
+    row.as_ref().map(invitation).transpose()
+}
+
 /// Withdraws an invitation; `false` if there is none.
 ///
 /// # Errors

@@ -26,13 +26,14 @@ async fn without_a_token_only_this_machine_reads_the_metrics() {
     let text =
         client.get(server.url("/metrics")).send().await.expect("an answer").text().await.expect("text");
     let next = r#"{method="POST",route="/api/v1/queue/next""#;
+    let of_project = r#"{project="default",method="POST",route="/api/v1/queue/next""#;
     assert_eq!(
-        value(&text, &format!("concord_http_answers_total{next},status=\"204\"}}")),
+        value(&text, &format!("concord_http_answers_total{of_project},status=\"204\"}}")),
         Some(1.0),
         "{text}"
     );
     assert_eq!(value(&text, &format!("concord_http_request_seconds_count{next}}}")), Some(1.0));
-    assert_eq!(value(&text, "concord_database_up"), Some(1.0));
+    assert_eq!(value(&text, "concord_database_up{project=\"default\"}"), Some(1.0));
     assert!(text.ends_with("# EOF\n"));
 }
 

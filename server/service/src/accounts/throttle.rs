@@ -27,21 +27,29 @@ impl Throttle {
     /// Counts an attempt as failed until it succeeds, so that many at once gain nothing; refuses an account or an
     /// address that failed too often, and says for how long.
     pub(super) fn attempt(&self, email: &str, from: Option<IpAddr>) -> Result<(), Error> {
-        if let Some(from) = from.map(network) {
-            lock(&self.addresses).attempt(from, BY_ADDRESS)?;
-        }
+        self.attempt_of(from)?;
         lock(&self.accounts).attempt(email.to_owned(), BY_ACCOUNT)
+    }
+
+    /// The same for an attempt that names no account before it succeeds.
+    pub(super) fn attempt_of(&self, from: Option<IpAddr>) -> Result<(), Error> {
+        from.map_or(Ok(()), |from| lock(&self.addresses).attempt(network(from), BY_ADDRESS))
+    }
+
+    /// Forgets that attempt of the address.
+    pub(super) fn succeeded_of(&self, from: Option<IpAddr>) {
+        if let Some(from) = from.map(network)
+            && let Some(times) = lock(&self.addresses).0.get_mut(&from)
+        {
+            times.pop();
+        }
     }
 
     /// Forgets the failures of the account that has signed in, and this attempt of the address: its other failures
     /// stay, or an account of one's own would be a licence to guess others'.
     pub(super) fn succeeded(&self, email: &str, from: Option<IpAddr>) {
         lock(&self.accounts).0.remove(email);
-        if let Some(from) = from.map(network)
-            && let Some(times) = lock(&self.addresses).0.get_mut(&from)
-        {
-            times.pop();
-        }
+        self.succeeded_of(from);
     }
 }
 

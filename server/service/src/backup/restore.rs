@@ -28,8 +28,14 @@ pub struct Restored {
 ///
 /// # Errors
 /// [`BackupError`]; but for the schema the database is empty then.
-pub async fn restore(pool: &PgPool, folder: &Path) -> Result<Restored, BackupError> {
+pub async fn restore(pool: &PgPool, project: &str, folder: &Path) -> Result<Restored, BackupError> {
     let manifest = read_manifest(folder)?;
+    if manifest.project != project {
+        return Err(BackupError::InUse(format!(
+            "this is a backup of the project {}, and no other project is to have its data: say --project {}",
+            manifest.project, manifest.project
+        )));
+    }
     check_migrations(&manifest)?;
     let mut conn = pool.acquire().await?;
     if let Some(table) = backup::in_use(&mut conn).await? {

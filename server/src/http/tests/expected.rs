@@ -31,6 +31,8 @@ const PAGES: &[Line] = &[
     ("GET", "/recommend", "", "", May(&[ReadAll])),
     ("GET", "/recommend/{id}", "", "", May(&[ReadAll])),
     ("GET", "/sign-in", "", "", Nothing),
+    ("GET", "/sign-in/provider", "", "", Nothing),
+    ("GET", "/sign-in/return", "state=x&code=y", "", Nothing),
     ("GET", "/healthz", "", "", Nothing),
     ("GET", "/readyz", "", "", Nothing),
 ];
