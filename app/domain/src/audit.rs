@@ -498,7 +498,7 @@ pub struct Decision {
 pub struct DecisionFilter {
     /// Task.
     pub task: String,
-    /// Criterion; empty: every one.
+    /// Criterion; empty: every one; `all`: whole samples, whose votes are criteria.
     #[serde(default)]
     pub criterion: String,
     /// Judge.

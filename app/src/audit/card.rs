@@ -65,11 +65,7 @@ fn confusion(reader: &Reader, of: &Card) -> AnyView {
     let cell = |which: &'static str, n: u64| {
         let criterion = if of.criterion == "*" { "" } else { &of.criterion };
         let href = format!("{}&cell={which}", address("decisions", &of.task, criterion, &of.judge));
-        let figure = if of.criterion == "all" {
-            view! { <span>{natural(n)}</span> }.into_any()
-        } else {
-            view! { <a href=href data-testid=format!("cell-{which}")>{natural(n)}</a> }.into_any()
-        };
+        let figure = view! { <a href=href data-testid=format!("cell-{which}")>{natural(n)}</a> };
         let class = if matches!(which, "tp" | "tn") { "cell same" } else { "cell differs" };
         view! { <td class=class>{figure}</td> }
     };

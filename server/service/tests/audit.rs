@@ -340,3 +340,39 @@ async fn a_reader_gets_what_is_counted_and_how_much_is_not_while_somebody_else_c
     let report = world.audit.report(&world.lead, AuditFilter::default()).await.expect("a report");
     assert_eq!((report.waiting, of_ok(&report)), (0, Some(53)));
 }
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn every_cell_opens_as_many_decisions_as_it_counts_whole_samples_included(pool: PgPool) {
+    let world = World::with(pool, &["ok", "fine"]).await;
+    world.samples(0, 30, 1).await;
+    for (criterion, human, judge) in [("ok", 20, 12), ("fine", 25, 28)] {
+        for (table, rater) in [("labels", human), ("verdicts", judge)] {
+            let sql = match table {
+                "labels" => "insert into labels (id, sample_id, task, criterion, rater, label, pass, phase, stream, pi, rubric_version, origin)
+                    select gen_random_uuid(), id, 't', $1, 'ann', case when pass then 'pass' else 'fail' end, pass, 'blind', 'audit', 1, '1.0', 'imported'
+                    from (select id, substr(key, 2)::int <= $2 pass from samples) s",
+                _ => "insert into verdicts (id, sample_id, criterion, judge, rubric_version, status, label, pass, p_pass)
+                    select gen_random_uuid(), id, $1, 'j', '1.0', 'ok', case when pass then 'pass' else 'fail' end, pass, case when pass then .9 else .2 end
+                    from (select id, substr(key, 2)::int <= $2 pass from samples) s",
+            };
+            sqlx::query(sql).bind(criterion).bind(rater).execute(&world.pool).await.expect("rows");
+        }
+    }
+    for criterion in ["ok", "fine", "*", "all"] {
+        let card = world.card(criterion).await;
+        let shown = if criterion == "*" { String::new() } else { criterion.to_owned() };
+        let cells = card.cells;
+        for (cell, n) in [("tp", cells.tp), ("fp", cells.fp), ("fn", cells.fn_), ("tn", cells.tn)] {
+            let filter = concord_domain::DecisionFilter {
+                task: "t".into(),
+                criterion: shown.clone(),
+                judge: "j".into(),
+                cell: cell.into(),
+                skip: 0,
+            };
+            let opened = world.audit.decisions(&world.lead, filter).await.expect("decisions").len();
+            assert_eq!(opened as u64, n.min(51), "{criterion} {cell}");
+        }
+    }
+    assert_eq!(world.card("all").await.cells.tp, 12);
+}

@@ -232,31 +232,47 @@ pub async fn settled(conn: &mut PgConnection) -> Result<i64> {
     Ok(sqlx::query_scalar("select concord_log_horizon()::text::bigint").fetch_one(conn).await?)
 }
 
-/// A page of decisions, the surest verdicts first.
+/// The decisions behind the cells of a card, as the card counts them. For whole samples (`$6`: every criterion of the
+/// task) the least sure criterion speaks, and the votes are the criteria that people pass and fail.
+const PAGE: &str = "
+    with one as (
+        select r.sample_id, r.criterion, r.pass human, r.votes, v.pass judge, v.p_pass, v.id verdict
+        from audit_references r
+        join samples s on s.id = r.sample_id
+        join verdicts v on v.sample_id = r.sample_id and v.criterion = r.criterion and v.judge = $3
+        where s.task = $1 and r.major = $4 and v.pass is not null
+          and ($2 = '' or r.criterion = $2 or r.criterion = any($6))
+          and coalesce(substring(v.rubric_version from '^\\D*(\\d{1,6})')::int, r.major) = r.major),
+    decided as (
+        select * from one where cardinality($6) = 0 and human is not null
+        union all
+        select sample_id, $2, bool_and(human), array_agg(human), bool_and(judge), min(p_pass), null
+        from one where cardinality($6) > 0 group by sample_id
+        having count(*) = cardinality($6) and count(human) = count(*))
+    select s.id, s.text, s.key, s.lang, d.criterion, d.human, d.votes, d.judge, d.p_pass, said.text rationale
+    from decided d join samples s on s.id = d.sample_id left join rationales said on said.verdict_id = d.verdict
+    where case $5 when 'tp' then d.judge and d.human when 'fp' then d.judge and not d.human
+                  when 'fn' then not d.judge and d.human when 'tn' then not d.judge and not d.human
+                  else d.judge <> d.human end
+    order by abs(coalesce(d.p_pass, 0.5) - 0.5) desc, s.id, d.criterion limit $7 offset $8";
+
+/// A page of decisions of a major version, the surest verdicts first.
 ///
 /// # Errors
 /// The database's.
-pub async fn page(conn: &mut PgConnection, filter: &DecisionFilter) -> Result<Vec<Decision>> {
-    let rows = sqlx::query(
-        "select s.id, s.text, s.key, s.lang, r.criterion, r.pass human, r.votes, v.pass judge, v.p_pass, said.text rationale
-         from audit_references r
-         join samples s on s.id = r.sample_id
-         join verdicts v on v.sample_id = r.sample_id and v.criterion = r.criterion and v.judge = $3
-         left join rationales said on said.verdict_id = v.id
-         where s.task = $1 and ($2 = '' or r.criterion = $2) and r.pass is not null and v.pass is not null
-           and case $4 when 'tp' then v.pass and r.pass when 'fp' then v.pass and not r.pass
-                       when 'fn' then not v.pass and r.pass when 'tn' then not v.pass and not r.pass
-                       else v.pass <> r.pass end
-         order by abs(coalesce(v.p_pass, 0.5) - 0.5) desc, s.id, r.criterion limit $5 offset $6",
-    )
-    .bind(&filter.task)
-    .bind(&filter.criterion)
-    .bind(&filter.judge)
-    .bind(&filter.cell)
-    .bind(i64::from(DECISIONS_A_PAGE) + 1)
-    .bind(i64::from(filter.skip))
-    .fetch_all(conn)
-    .await?;
+pub async fn page(conn: &mut PgConnection, filter: &DecisionFilter, major: i32) -> Result<Vec<Decision>> {
+    let all = if filter.criterion == "all" { criteria(conn, &filter.task).await? } else { Vec::new() };
+    let rows = sqlx::query(PAGE)
+        .bind(&filter.task)
+        .bind(&filter.criterion)
+        .bind(&filter.judge)
+        .bind(major)
+        .bind(&filter.cell)
+        .bind(all)
+        .bind(i64::from(DECISIONS_A_PAGE) + 1)
+        .bind(i64::from(filter.skip))
+        .fetch_all(conn)
+        .await?;
     rows.iter()
         .map(|row| {
             let votes: Vec<bool> = row.try_get("votes")?;

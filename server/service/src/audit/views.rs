@@ -1,5 +1,6 @@
 //! What stands behind a card: single decisions, reliability, slices, and judges side by side.
 
+use super::tally::POOLED;
 use crate::error::OrInternal;
 use concord_agreement::{self as agreement, calibration};
 use concord_domain::api::Result;
@@ -28,7 +29,12 @@ pub(super) async fn decisions(
     }
     super::catch_up(pool).await?;
     let mut tx = pool.begin().await.or_internal()?;
-    let rows = decisions::page(&mut tx, filter).await.or_internal()?;
+    let criterion = if filter.criterion.is_empty() { POOLED } else { &filter.criterion };
+    let rows = match newest(&mut tx, &filter.task, criterion, &filter.judge).await {
+        Ok(major) => decisions::page(&mut tx, filter, major).await.or_internal()?,
+        Err(Error::NotFound { .. }) => Vec::new(),
+        Err(error) => return Err(error),
+    };
     let seen: Vec<_> = rows.iter().map(|row| row.sample).collect();
     review::log_views(&mut tx, actor.account, &seen).await.or_internal()?;
     tx.commit().await.or_internal()?;
