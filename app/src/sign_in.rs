@@ -2,7 +2,7 @@
 
 use crate::document::{Reader, encoded};
 use crate::error::ApiError;
-use crate::i18n::{Text, common as c, sign_in as w};
+use crate::i18n::{Text, account, common as c, sign_in as w};
 use crate::rpc::account::SignIn;
 use concord_domain::Error;
 use leptos::prelude::*;
@@ -59,11 +59,11 @@ pub fn form(reader: &Reader, page: &SignInPage) -> String {
                 <form method="post" action=SignIn::PATH class="stack">
                     <input type="hidden" name="next" value=page.next.clone()/>
                     <label class="field">
-                        <span>{t(c::EMAIL)}</span>
+                        <span>{t(account::EMAIL)}</span>
                         <input type="email" name="email" data-testid="email" required autocomplete="username" autofocus/>
                     </label>
                     <label class="field">
-                        <span>{t(c::PASSWORD)}</span>
+                        <span>{t(account::PASSWORD)}</span>
                         <input type="password" name="password" data-testid="password" required
                             autocomplete="current-password"/>
                     </label>

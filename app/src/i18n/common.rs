@@ -19,8 +19,6 @@ texts! {
     SIGN_IN "Sign in" "登录";
     SIGN_OUT "Sign out" "退出登录";
     ACCOUNT "Account" "账户";
-    EMAIL "E-mail" "邮箱";
-    PASSWORD "Password" "密码";
     OTHER_LANGUAGE "中文" "English";
     SWITCH_LANGUAGE "Switch to Chinese" "切换到英文";
     THEME_SYSTEM "Theme follows the system; switch to light" "主题跟随系统；切换到浅色";
