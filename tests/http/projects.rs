@@ -261,14 +261,20 @@ async fn no_token_session_or_id_of_one_project_is_any_good_in_another() {
     for (method, path) in with_id {
         for id in &ids {
             let path = filled(path, id);
-            for role in ["admin", "annotator"] {
+            let roles: &[_] = if method == Method::GET { &["admin", "annotator"] } else { &["admin"] };
+            for role in roles {
                 let request = blue.ask_as(role, method.clone(), &path).header("idempotency-key", "k");
                 let answer =
                     request.json(&json!({"reason": "x", "why": "x"})).send().await.expect("an answer");
                 let status = answer.status();
                 let text = answer.text().await.unwrap_or_default();
                 let empty = status == StatusCode::OK && matches!(text.as_str(), "[]" | "");
-                assert!(status.is_client_error() || empty, "{method} {path} as {role}: {status} {text}");
+                // No recommendation model is trained here: that is said before anything is looked for.
+                let untrained = status == StatusCode::SERVICE_UNAVAILABLE;
+                assert!(
+                    status.is_client_error() || empty || untrained,
+                    "{method} {path} as {role}: {status} {text}"
+                );
                 assert!(
                     !text.contains("red said") && !text.contains("red thinks"),
                     "{method} {path}: {text}"
@@ -330,7 +336,9 @@ async fn one_worker_works_for_all_and_the_deletion_of_one_project_leaves_the_oth
         loop {
             let all = team.get("/api/v1/generations").await;
             let now = &all[0];
-            if now["users_done"] == 1 && now["judged"].as_i64().is_some_and(|n| n > 0) {
+            let samples: i64 =
+                now["samples"].as_array().into_iter().flatten().filter_map(|s| s[1].as_i64()).sum();
+            if now["users_done"] == 1 && samples > 0 && now["judged"] == samples {
                 break;
             }
             assert!(began.elapsed() < Duration::from_secs(240), "{}: {now}", team.name);
@@ -346,7 +354,8 @@ async fn one_worker_works_for_all_and_the_deletion_of_one_project_leaves_the_oth
     assert!(String::from_utf8_lossy(&crossed.stderr).contains("no other project is to have its data"));
     assert!(!run(&server, &["project", "list"]).await.contains("green"), "nothing is left of it");
 
-    let samples = red.get("/api/v1/samples").await;
+    let pool = red.pool().await;
+    let before = rows(&pool).await;
     let wrong = server.command(&["project", "remove", "blue", "--confirm", "red"]).await;
     assert!(!wrong.status.success() && run(&server, &["project", "list"]).await.contains("blue"));
     let default = server.command(&["project", "remove", "default", "--confirm", "default"]).await;
@@ -359,7 +368,7 @@ async fn one_worker_works_for_all_and_the_deletion_of_one_project_leaves_the_oth
         assert!(began.elapsed() < Duration::from_secs(30), "blue is still there");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    assert_eq!(red.get("/api/v1/samples").await, samples, "red is as it was");
+    assert_eq!(rows(&pool).await, before, "red is as it was");
     run(&server, &["audit-log", "verify", "--project", "red"]).await;
     let gone = server.command(&["account", "list", "--project", "blue"]).await;
     assert!(String::from_utf8_lossy(&gone.stderr).contains("there is no project blue"));
