@@ -182,7 +182,8 @@ pub async fn connect(config: &Config, database: &Database) -> Result<PgPool> {
 /// # Errors
 /// In words for the person at the terminal.
 async fn connect_as_server(config: &Config, database: &Database) -> Result<PgPool> {
-    let mut options = database.options();
+    // A process that hangs in the middle of a transaction would hold its locks, and the log's horizon, for ever.
+    let mut options = database.options().options([("idle_in_transaction_session_timeout", "30s")]);
     let mut pool = pool(config, database);
     if database.is_private() {
         options = options.username(roles::SERVER);

@@ -361,7 +361,7 @@ mod tests {
     fn a_role_for_new_people_needs_the_domain_they_come_from() {
         let base = [("CONCORD_OIDC_ISSUER", "https://id.example"), ("CONCORD_OIDC_CLIENT_ID", "concord")];
         assert!(load(&[], &base).expect("good settings").provider.is_some());
-        let with = |more: &[(&'static str, &'static str)]| load(&[], &[&base[..], more].concat());
+        let with = |more: &[(&'static str, &'static str)]| load(&[], &[more, &base[..]].concat());
         let role = ("CONCORD_OIDC_ROLE", "annotator");
         assert!(with(&[role]).expect_err("open to all").to_string().contains("oidc_domains"));
         let domains = ("CONCORD_OIDC_DOMAINS", " @Example.org, lab.example.org ");

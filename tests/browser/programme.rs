@@ -11,7 +11,7 @@ async fn evidence_is_marked_a_lead_is_asked_and_an_assisted_sample_says_so() {
     let server = TestServer::start_with_tiny_models().await;
     server.load_demo().await;
     let admin = server.account("admin@example.org", "admin").await;
-    server.generate(&admin, &server.users_of("train", 2).await).await;
+    server.generate(&admin, &server.users_of("train", 6).await).await;
     let pool = sqlx::PgPool::connect(server.database_url()).await.expect("the test's database");
     // Every sample cites a line of its history.
     sqlx::query(

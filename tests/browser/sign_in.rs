@@ -27,6 +27,7 @@ async fn a_person_signs_in_with_the_provider_in_either_language() {
     browser.fill("input[name=login]", "nobody@example.org").await;
     browser.fill("input[name=password]", "x").await;
     browser.click("button[type=submit]").await;
+    browser.wait_for("input[name=prompt][value=consent]").await;
     browser.click("button[type=submit]").await;
     browser.wait_for_text("您的邮箱尚无账户").await;
     assert_eq!(browser.accessibility().await, Vec::<String>::new(), "refused");
@@ -39,6 +40,7 @@ async fn a_person_signs_in_with_the_provider_in_either_language() {
     browser.fill("input[name=login]", "ann@example.org").await;
     browser.fill("input[name=password]", "x").await;
     browser.click("button[type=submit]").await;
+    browser.wait_for("input[name=prompt][value=consent]").await;
     browser.click("button[type=submit]").await;
     browser.wait_for("[data-testid=nav-me][aria-current=page]").await;
     browser.close().await;

@@ -69,6 +69,7 @@ async fn a_clock_that_steps_back_or_ahead_ends_and_prolongs_nothing() {
         let answer = server.submit(&ann, &again, &format!("{key}-again"), "blind", true).await;
         assert_eq!(answer.status(), 201, "{by}: {}", answer.text().await.unwrap_or_default());
     }
+    audited::settle(&server).await;
     let log = server.get(&admin, "/api/v1/labels").await.text().await.expect("the label log");
     let of_ann: Vec<Value> = log
         .lines()

@@ -48,8 +48,6 @@ texts! {
 /// How many people were right, of how many.
 pub(crate) fn right(lang: Lang, correct: i64, n: i64) -> String {
     match lang {
-        Lang::En if n == 0 => "nobody asked yet".into(),
-        Lang::Zh if n == 0 => "尚无人作答".into(),
         Lang::En => format!("{correct} of {n}"),
         Lang::Zh => format!("{n} 个回答中 {correct} 个正确"),
     }

@@ -144,9 +144,10 @@ impl api::Exports for ExportsService {
         actor.require(Capability::Export)?;
         let mut tx = self.pool.begin().await.or_internal()?;
         let found = exports::lineage(&mut tx, sample).await.or_internal()?;
+        let found = found.ok_or_else(|| Error::not_found("sample"))?;
         review::log_views(&mut tx, actor.account, &[sample]).await.or_internal()?;
         tx.commit().await.or_internal()?;
-        found.ok_or_else(|| Error::not_found("sample"))
+        Ok(found)
     }
 }
 

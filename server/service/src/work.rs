@@ -99,6 +99,7 @@ impl api::Work for WorkService {
     }
 
     async fn generate(&self, actor: &Actor, request: GenerationRequest) -> Result<Generation> {
+        actor.require(Capability::Generate)?;
         let model = self.models.generator.info().await.map_err(of_model)?;
         self.plan(actor, request, &model, true).await
     }

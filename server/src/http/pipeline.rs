@@ -68,7 +68,8 @@ async fn show(
             let page = PoolPage { presets, built, refused };
             (status, Html(pages::pool(&visit.reader, &page))).into_response()
         }
-        Err(error) => visit.refuse(&error),
+        // Who may change the pool and not read it is told why all the same.
+        Err(error) => visit.refuse(&refused.map_or(error, |(_, why)| why)),
     }
 }
 

@@ -353,7 +353,9 @@ async fn an_import_counts_and_tells_its_rejects(pool: PgPool) {
 #[sqlx::test(migrations = "../migrations")]
 async fn pages_run_nothing_but_our_own_scripts(pool: PgPool) {
     let app = App::new(pool);
-    let page = app.send(get("/sign-in"), "").await;
+    let token = app.token(Role::Annotator).await;
+    let home = || get("/").header(AUTHORIZATION, format!("Bearer {token}"));
+    let page = app.send(home(), "").await;
     let policy = page.headers["content-security-policy"].to_str().expect("policy");
     let nonce = policy.split("'nonce-").nth(1).and_then(|rest| rest.split('\'').next()).expect("nonce");
     let html = String::from_utf8_lossy(&page.body);
@@ -361,12 +363,17 @@ async fn pages_run_nothing_but_our_own_scripts(pool: PgPool) {
         let tag = script.split('>').next().unwrap_or_default();
         assert!(tag.contains(nonce) || tag.contains("src="), "{tag}");
     }
-    let other = app.send(get("/sign-in"), "").await;
+    let other = app.send(home(), "").await;
     assert_ne!(other.headers["content-security-policy"], page.headers["content-security-policy"]);
     for name in ["x-content-type-options", "referrer-policy", "x-request-id"] {
         assert!(page.headers.contains_key(name), "{name}");
     }
     assert_eq!(page.headers["cache-control"], "no-store");
+    // A document runs none at all.
+    let sign_in = app.send(get("/sign-in"), "").await;
+    assert!(!String::from_utf8_lossy(&sign_in.body).contains("<script"));
+    let policy = sign_in.headers["content-security-policy"].to_str().expect("policy");
+    assert!(!policy.contains("'nonce-") && !policy.contains("unsafe-inline"), "{policy}");
 }
 
 #[sqlx::test(migrations = "../migrations")]

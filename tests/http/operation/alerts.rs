@@ -94,6 +94,8 @@ async fn every_alert_fires_when_its_fault_is_there() {
         // Nobody listens on the discard port: every call of a model fails.
         ("CONCORD_LLM_URL", "http://127.0.0.1:9/v1"),
         ("CONCORD_LLM_MODEL", "nobody"),
+        // What comes before the first call needs no weights but these.
+        ("CONCORD_EMBEDDER_MODEL", "static-en"),
     ];
     let mut server = TestServer::start_with(&settings).await;
     let pool = PgPool::connect(server.database_url()).await.expect("the test's database");
