@@ -68,6 +68,8 @@ impl Place {
     pub(crate) async fn open(out: &str) -> Result<Self, ExportError> {
         match url::Url::parse(out) {
             Ok(address) if address.scheme() == "s3" => {
+                // A client asks for cryptography even where it speaks plain HTTP; another part may have given it before.
+                let _ = rustls::crypto::ring::default_provider().install_default();
                 let store = AmazonS3Builder::from_env().with_url(out).build().map_err(elsewhere(out))?;
                 let prefix = Key::from_url_path(address.path());
                 let prefix = prefix.map_err(|error| ExportError::Address(out.into(), error.to_string()))?;

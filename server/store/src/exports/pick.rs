@@ -243,12 +243,19 @@ fn bound<'q>(
 /// # Errors
 /// The database's.
 pub async fn pick(conn: &mut PgConnection, id: ExportId, policy: &ExportPolicy) -> Result<u64> {
-    // Sets of a million: sorted and joined in memory where there is enough, and only in this transaction.
-    sqlx::query("set local work_mem = '192MB'").execute(&mut *conn).await?;
+    for_sets(conn).await?;
     sqlx::query("delete from export_rows where export_id = $1").bind(id.0).execute(&mut *conn).await?;
     let sql = statement(policy, INTO_EXPORT);
     let done = bound(sqlx::query(AssertSqlSafe(sql)), policy, Some(id)).execute(conn).await?;
     Ok(done.rows_affected())
+}
+
+/// For this transaction: sets of a million are sorted and joined in memory where there is enough, and the statement,
+/// which is long, is not compiled: that alone takes a second, whatever there is to read.
+async fn for_sets(conn: &mut PgConnection) -> Result<()> {
+    sqlx::query("set local work_mem = '192MB'").execute(&mut *conn).await?;
+    sqlx::query("set local jit = off").execute(conn).await?;
+    Ok(())
 }
 
 #[derive(Deserialize)]
@@ -275,6 +282,7 @@ pub async fn preview(
     conn: &mut PgConnection,
     policy: &ExportPolicy,
 ) -> Result<(ExportPreview, Vec<SampleId>)> {
+    for_sets(conn).await?;
     let sql = statement(policy, PREVIEW);
     let row = bound(sqlx::query(AssertSqlSafe(sql)), policy, None).fetch_one(&mut *conn).await?;
     let classes: Option<Json<Vec<Class>>> = row.try_get("classes")?;
