@@ -40,7 +40,7 @@ pub struct Place {
 /// # Errors
 /// The database's.
 pub async fn begin(pool: &PgPool) -> Result<Transaction<'static, Postgres>> {
-    Ok(pool.begin_with("begin; set local enable_seqscan = off; set local enable_bitmapscan = off").await?)
+    Ok(pool.begin_with("begin; set local enable_seqscan = off").await?)
 }
 
 /// Lets a person's requests for samples run one after another, so that two tabs never get the same sample twice.
