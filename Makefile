@@ -6,7 +6,7 @@ SHELL := bash
 help:
 	@echo 'make run            get what is missing, build, start on 127.0.0.1:3000 with the sample world'
 	@echo 'make test           formatting, lints, and every test'
-	@echo 'make soak           the long forms: 10,000 hostile inputs a target'
+	@echo 'make soak           the long forms: 10,000 hostile inputs a target; 10,000 leases and kill -9'
 	@echo 'make check-exports  load exports with the code of datasets, TRL, LLaMA-Factory and Axolotl'
 	@echo 'make bench [NAME]   measure: $(notdir $(basename $(wildcard tests/benches/*.py)))'
 	@echo 'make fmt            format all code'

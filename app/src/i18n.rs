@@ -10,7 +10,11 @@ pub(crate) mod audit;
 pub(crate) mod cases;
 pub(crate) mod common;
 #[cfg(feature = "ssr")]
+pub(crate) mod evolve;
+#[cfg(feature = "ssr")]
 pub(crate) mod exports;
+#[cfg(feature = "ssr")]
+pub(crate) mod judge_heads;
 #[cfg(feature = "ssr")]
 pub(crate) mod judges;
 #[cfg(feature = "ssr")]
@@ -29,6 +33,8 @@ pub(crate) mod rubrics;
 pub(crate) mod samples;
 #[cfg(feature = "ssr")]
 pub(crate) mod sign_in;
+#[cfg(feature = "ssr")]
+pub(crate) mod training;
 
 use concord_domain::Lang;
 

@@ -2,15 +2,19 @@
 //! probed. Documents, as the audit's.
 
 mod forms;
+mod heads;
 mod probes;
 
+pub use heads::heads;
 pub use probes::probes;
 
 use crate::audit::figure;
 use crate::document::Reader;
-use crate::i18n::{audit as a, common, count, judges as w, moment};
+use crate::i18n::{audit as a, common, count, judge_heads as h, judges as w, moment};
 use crate::ui::icon::Mark;
-use concord_domain::{CalibrationMeasures, CriterionJudge, Estimate, JudgeParts, PastJudge, TaskJudge};
+use concord_domain::{
+    CalibrationMeasures, CriterionJudge, Estimate, JudgeHead, JudgeParts, PastJudge, TaskJudge,
+};
 use leptos::prelude::*;
 
 /// The judges of all tasks; `said` is what a form has just done.
@@ -111,9 +115,10 @@ fn criteria(reader: &Reader, of: &TaskJudge) -> AnyView {
 
 fn criterion(reader: &Reader, of: &CriterionJudge) -> AnyView {
     let (t, lang) = (reader.words(), reader.lang());
-    let calibration = match &of.calibration {
-        None => view! { <span class="quiet">{t(w::UNCALIBRATED)}</span> }.into_any(),
-        Some(it) => view! {
+    let calibration = match (&of.calibration, &of.head) {
+        (_, Some(it)) => head(reader, it),
+        (None, None) => view! { <span class="quiet">{t(w::UNCALIBRATED)}</span> }.into_any(),
+        (Some(it), None) => view! {
             <b>{it.method.clone()}</b>
             <div class="quiet small">{format!("n = {} ({} {}, {} {})", count(it.n), count(it.n_pass), t(common::PASS), count(it.n - it.n_pass), t(common::FAIL))}</div>
             <div class="quiet small">{moment(lang, it.at)}</div>
@@ -122,8 +127,10 @@ fn criterion(reader: &Reader, of: &CriterionJudge) -> AnyView {
     };
     let both = |part: fn(&CalibrationMeasures) -> &Estimate| {
         let line = |words: &'static str, of: &Estimate| view! { <div><span class="quiet small">{words}</span> " " {figure(reader, of, 0.0)}</div> };
-        let shown = of.calibration.as_ref().map(|it| {
-            view! { {line(t(w::BEFORE), part(&it.before))} {line(t(w::AFTER), part(&it.after))} }
+        let of_head = of.head.as_ref().map(|it| (&it.before, &it.after));
+        let measured = of_head.or_else(|| of.calibration.as_ref().map(|it| (&it.before, &it.after)));
+        let shown = measured.map(|(before, after)| {
+            view! { {line(t(w::BEFORE), part(before))} {line(t(w::AFTER), part(after))} }
         });
         view! { <td>{shown.map_or_else(|| "–".into_any(), IntoAny::into_any)}</td> }
     };
@@ -147,6 +154,23 @@ fn criterion(reader: &Reader, of: &CriterionJudge) -> AnyView {
             <td>{through}</td>
             <td>{examples(reader, of)}</td>
         </tr>
+    }
+    .into_any()
+}
+
+fn head(reader: &Reader, of: &JudgeHead) -> AnyView {
+    let (t, lang) = (reader.words(), reader.lang());
+    let weights = of
+        .weights
+        .iter()
+        .map(|(name, weight)| view! { <li><code>{name.clone()}</code> {format!(" {weight:+.2}")}</li> })
+        .collect_view();
+    view! {
+        <b>{t(h::HEAD)}</b>
+        <div class="quiet small">{format!("n = {} ({} {}, {} {}), {} {}", count(of.n), count(of.n_pass), t(common::PASS), count(of.n - of.n_pass), t(common::FAIL), count(of.kept), t(h::KEPT))}</div>
+        <div class="quiet small">{h::shares(lang, of.trained_share, of.true_share)}</div>
+        <details><summary class="small">{t(h::WEIGHTS)}</summary><ul>{weights}</ul></details>
+        <div class="quiet small">{moment(lang, of.at)}</div>
     }
     .into_any()
 }

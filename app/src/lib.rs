@@ -15,6 +15,8 @@ pub mod audit;
 pub mod document;
 mod error;
 #[cfg(feature = "ssr")]
+pub mod evolve;
+#[cfg(feature = "ssr")]
 pub mod exports;
 mod i18n;
 #[cfg(feature = "ssr")]
@@ -38,6 +40,8 @@ mod session;
 mod shell;
 #[cfg(feature = "ssr")]
 pub mod sign_in;
+#[cfg(feature = "ssr")]
+pub mod training;
 mod ui;
 
 pub use routes::App;

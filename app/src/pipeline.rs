@@ -11,7 +11,7 @@ use crate::i18n::pipeline as w;
 use leptos::prelude::*;
 
 /// The pipeline's own navigation.
-fn tabs(reader: &Reader, current: &str) -> AnyView {
+pub(crate) fn tabs(reader: &Reader, current: &str) -> AnyView {
     let t = reader.words();
     let link = |href: &'static str, words: &'static str| {
         let current = (href == current).then_some("page");
@@ -21,6 +21,7 @@ fn tabs(reader: &Reader, current: &str) -> AnyView {
         <nav class="tasks" aria-label=t(w::TITLE)>
             {link("/pipeline", t(w::BATCHES))}
             {link("/pipeline/interests", t(w::POOL))}
+            {link("/evolve", t(crate::i18n::evolve::TITLE))}
         </nav>
     }
     .into_any()

@@ -156,7 +156,7 @@ fn row(place: usize, item: Recommendation, tags: &[RecommendTag]) -> AnyView {
     view! {
         <tr>
             <td class="number">{place}</td>
-            <th scope="row" class="wide">{item.title} <span class="quiet small">" " {category}</span></th>
+            <th scope="row" class="title">{item.title} <span class="quiet small">" " {category}</span></th>
             <td class="wide">{why}</td>
             <td class="number">{format!("{:.3}", item.score)}</td>
             <td class="number">{part(item.col)}</td>

@@ -151,10 +151,10 @@ impl Database {
         self.options.get_database().unwrap_or(self.options.get_username())
     }
 
-    /// How to connect.
+    /// How to connect. Statements are long and read bounded batches: to compile one takes longer than to run it.
     #[must_use]
     pub fn options(&self) -> PgConnectOptions {
-        self.options.clone()
+        self.options.clone().options([("jit", "off")])
     }
 
     /// Whether it is the private cluster: only its owner and root reach it.

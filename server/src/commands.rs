@@ -9,6 +9,7 @@ mod compress;
 mod demo;
 mod doctor;
 mod evaluate;
+mod evolve;
 mod explain;
 mod export;
 mod generate;
@@ -68,6 +69,8 @@ pub enum Command {
     /// Train, measure and ask the towers that find items.
     #[command(subcommand)]
     Retrieve(retrieve::Args),
+    /// Train models here, and say which of them serves.
+    Evolve(evolve::Args),
     /// Add, list and change accounts.
     Account(account::Args),
     /// Write the whole database into a folder, while people work.
@@ -141,6 +144,7 @@ pub fn run(cli: Cli, config: Config) -> Result<Outcome> {
             Command::AuditLog(args) => audit_log::run(&run, args).await,
             Command::Export(args) => export::run(&run, args).await,
             Command::Retrieve(args) => retrieve::run(&run, args).await,
+            Command::Evolve(args) => evolve::run(&run, args).await,
             Command::Account(args) => account::run(&run, args).await,
             Command::Backup(args) => backup::back_up(&run, args).await,
             Command::Restore(args) => backup::restore(&run, args).await,

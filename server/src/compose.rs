@@ -3,7 +3,9 @@
 
 use crate::cluster::Database;
 use crate::config::{Config, Vectors};
+use crate::evolve::LocalTrainer;
 use crate::metrics::{MeteredEmbedder, MeteredModel, Metrics};
+use crate::serving::{Opener, Standing};
 use anyhow::{Context, Result, bail};
 use concord_domain::ports::{Embedder, LanguageModel, ModelError};
 use concord_domain::{AccountId, Actor, Role, api};
@@ -11,6 +13,7 @@ use concord_inference::{Catalogue, OpenAiConfig, OpenAiModel, Options, open_embe
 use concord_service::accounts::{AccountsService, Provider};
 use concord_service::adjudications::AdjudicationsService;
 use concord_service::audit::AuditService;
+use concord_service::evolve::{EvolveService, Rounds};
 use concord_service::exports::ExportsService;
 use concord_service::generation::Generator;
 use concord_service::items::ItemIndex;
@@ -43,6 +46,8 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     /// Who else people sign in with.
     provider: Option<Arc<Provider>>,
+    /// What opens models of a registry; `None`: a server elsewhere has the models.
+    opener: Option<Opener>,
 }
 
 impl Shared {
@@ -52,9 +57,15 @@ impl Shared {
     /// In words for the person at the terminal.
     pub fn new(config: &Config) -> Result<Self> {
         let metrics = Arc::new(Metrics::new());
-        let models = open_models(config, &metrics)?;
+        let catalogue = Arc::new(Catalogue::read(&config.models.join("catalogue.toml"))?);
+        let models = open_models(config, &catalogue, &metrics)?;
+        let opener = config.llm.is_none().then(|| Opener {
+            catalogue,
+            weights: config.weights.clone(),
+            metrics: Arc::clone(&metrics),
+        });
         let provider = config.provider.clone().map(Provider::new).transpose().map_err(anyhow::Error::msg)?;
-        Ok(Self { models, metrics, provider })
+        Ok(Self { models, metrics, provider, opener })
     }
 }
 
@@ -72,6 +83,10 @@ pub struct Concord {
     pub work: WorkService,
     /// Exports, with what only commands may do.
     pub exports: ExportsService,
+    /// The registry, with what only commands may do.
+    pub evolve: EvolveService,
+    /// The generator's place, where a promoted model may take it.
+    pub standing: Option<Arc<Standing>>,
     /// Runs jobs.
     pub worker: Worker,
     /// What is measured.
@@ -95,9 +110,18 @@ pub async fn compose_with(config: &Config, database: &Database, shared: &Shared)
     prepare(&owner, config, database).await?;
     owner.close().await;
     let pool = connect_as_server(config, database).await?;
-    let Shared { models, metrics, provider } = shared.clone();
+    let Shared { mut models, metrics, provider, opener } = shared.clone();
+    let standing =
+        opener.map(|opener| Arc::new(Standing::new(pool.clone(), Arc::clone(&models.generator), opener)));
+    if let Some(standing) = &standing {
+        if let Err(error) = standing.look().await {
+            tracing::warn!(%error, "the promoted model was not taken; the model of the settings serves");
+        }
+        models.generator = Arc::clone(standing) as _;
+    }
     let accounts = Arc::new(AccountsService::new(pool.clone()).with_provider(provider));
     let exports = ExportsService::new(pool.clone(), config.exports_of(database.project()));
+    let evolve = EvolveService::new(pool.clone());
     let work = WorkService::new(pool.clone(), models.clone());
     let lens = Arc::new(Lens::default());
     let reach = if config.webhook_private { Reach::Anywhere } else { Reach::Public };
@@ -115,21 +139,30 @@ pub async fn compose_with(config: &Config, database: &Database, shared: &Shared)
         adjudications: Arc::new(AdjudicationsService::new(pool.clone())),
         rubrics: Arc::new(RubricsService::new(pool.clone())),
         exports: Arc::new(exports.clone()),
+        evolve: Arc::new(evolve.clone()),
         recommend: Arc::new(RecommendService::new(pool.clone(), backend(config, &pool)?)),
     };
-    let generator =
-        Generator { pool: pool.clone(), models: models.clone(), index: Arc::new(ItemIndex::default()), lens };
+    let generator = Generator {
+        pool: pool.clone(),
+        models: models.clone(),
+        index: Arc::new(ItemIndex::default()),
+        lens: Arc::clone(&lens),
+    };
     let judge = Judge { pool: pool.clone(), models: models.clone() };
     let courier = Courier { pool: pool.clone(), reach };
+    let trainer = Arc::new(LocalTrainer::new(config, pool.clone()));
+    let rounds =
+        Rounds { pool: pool.clone(), models: models.clone(), exports: exports.clone(), lens, trainer };
     let worker = Worker {
         pool: pool.clone(),
         generator,
         judge,
         exports: exports.clone(),
+        rounds: Some(rounds),
         courier,
         meter: metrics.of(database.project().name()),
     };
-    Ok(Concord { pool, use_cases, accounts, models, work, exports, worker, metrics })
+    Ok(Concord { pool, use_cases, accounts, models, work, exports, evolve, standing, worker, metrics })
 }
 
 /// What searches item vectors.
@@ -253,8 +286,7 @@ pub fn operator() -> Actor {
     }
 }
 
-fn open_models(config: &Config, metrics: &Arc<Metrics>) -> Result<Models> {
-    let catalogue = Catalogue::read(&config.models.join("catalogue.toml"))?;
+fn open_models(config: &Config, catalogue: &Catalogue, metrics: &Arc<Metrics>) -> Result<Models> {
     let open = |name: &str| -> Result<Arc<dyn LanguageModel>, ModelError> {
         match &config.llm {
             Some(remote) => {
@@ -266,7 +298,7 @@ fn open_models(config: &Config, metrics: &Arc<Metrics>) -> Result<Models> {
                     &remote.model,
                 ))?))
             }
-            None => open_language_model(&catalogue, name, &config.weights, Options::default()),
+            None => open_language_model(catalogue, name, &config.weights, Options::default()),
         }
     };
     let generator = open(&config.generator_model)?;
@@ -277,7 +309,7 @@ fn open_models(config: &Config, metrics: &Arc<Metrics>) -> Result<Models> {
         open(&config.judge_model)?
     };
     let embedder: Arc<dyn Embedder> =
-        open_embedder(&catalogue, &config.embedder_model, &config.weights, Options::default())?;
+        open_embedder(catalogue, &config.embedder_model, &config.weights, Options::default())?;
     let metered = |model, role| Arc::new(MeteredModel::new(model, role, Arc::clone(metrics)));
     Ok(Models {
         generator: metered(generator, "generator"),

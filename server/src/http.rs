@@ -11,6 +11,7 @@ mod audit;
 mod cases;
 mod connections;
 mod escalations;
+mod evolve;
 mod exports;
 mod extract;
 mod headers;
@@ -27,6 +28,7 @@ mod recommend;
 mod rubrics;
 mod samples;
 mod sign_in;
+mod training;
 mod v1;
 
 #[cfg(test)]
@@ -91,6 +93,8 @@ pub fn router(state: HttpState) -> Router {
         .merge(audit::routes())
         .merge(samples::routes())
         .merge(exports::routes())
+        .merge(evolve::routes())
+        .merge(training::routes())
         .merge(judges::routes())
         .merge(pipeline::routes())
         .merge(recommend::routes())

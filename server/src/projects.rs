@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::project::Project;
 use anyhow::Result;
 use concord_service::audit_log;
-use concord_service::jobs::{LIGHT_KINDS, MODEL_KINDS, POST_KINDS};
+use concord_service::jobs::{LIGHT_KINDS, MODEL_KINDS, POST_KINDS, ROUND_KINDS};
 use concord_service::retention::{self, RetainArgs};
 use concord_store::projects;
 use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
@@ -168,15 +168,21 @@ fn of_names(names: Vec<String>) -> Vec<Project> {
         .collect()
 }
 
-/// One loop for model work, as many as set, one for work that needs none, one for messages to elsewhere; one that
-/// seals the audit log, one that queues the daily retention, and the watch over drift.
+/// One loop for model work, as many as set, one for work that needs none, one for messages to elsewhere, one for rounds; one that
+/// seals the audit log, one that queues the daily retention, the watch over drift, the one that starts rounds that are due, and the one over what is
+/// promoted.
 fn start_workers(config: &Config, concord: &Concord, stop: &watch::Receiver<bool>) -> JoinSet<()> {
     let mut loops = JoinSet::new();
     for _ in 0..config.workers {
         let (worker, stop) = (concord.worker.clone(), stop.clone());
         loops.spawn(async move { worker.run(&MODEL_KINDS, stop).await });
     }
-    for kinds in [LIGHT_KINDS.as_slice(), POST_KINDS.as_slice()] {
+    // A round trains where models work: a server without workers leaves it to others.
+    let rounds: &[&str] = if config.workers == 0 { &[] } else { &ROUND_KINDS };
+    for kinds in [LIGHT_KINDS.as_slice(), POST_KINDS.as_slice(), rounds] {
+        if kinds.is_empty() {
+            continue;
+        }
         let (worker, stop) = (concord.worker.clone(), stop.clone());
         loops.spawn(async move { worker.run(kinds, stop).await });
     }
@@ -184,5 +190,9 @@ fn start_workers(config: &Config, concord: &Concord, stop: &watch::Receiver<bool
     let retain = RetainArgs { behaviour_days: config.retain_days };
     loops.spawn(retention::daily(concord.pool.clone(), retain, stop.clone()));
     loops.spawn(concord_service::audit::watch(concord.pool.clone(), stop.clone()));
+    loops.spawn(concord_service::evolve::start_due(concord.pool.clone(), stop.clone()));
+    if let Some(standing) = concord.standing.clone() {
+        loops.spawn(standing.watch(stop.clone()));
+    }
     loops
 }

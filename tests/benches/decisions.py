@@ -210,7 +210,7 @@ def main() -> int:
         status, said = server.call(lead, "POST", "/api/v1/rubrics", rubric("note", CRITERIA))
         assert status == 201, said
         began = time.monotonic()
-        said = server.command("import", "samples", "-", "--format", "jsonl", "--json", data=samples())
+        said = server.command("import", "samples", "-", "--format", "jsonl", "--json", data=samples(SAMPLES))
         print(f"{json.loads(said)['new']:,} samples of about 1 KB opened in {time.monotonic() - began:.1f} s")
         status, said = server.call(lead, "PUT", "/api/v1/tasks/note/programme", {"overlap": OVERLAP, "lease_seconds": 1800, "gold_rate": 0})
         assert status == 200, said
@@ -237,11 +237,11 @@ def main() -> int:
     return 0
 
 
-def samples() -> bytes:
+def samples(count: int) -> bytes:
     draw = random.Random(3)
     words = [f"word{n}" for n in range(500)]
     lines = []
-    for n in range(SAMPLES):
+    for n in range(count):
         context = {"source": " ".join(draw.choices(words, k=130))}
         lines.append(json.dumps({"sample": f"n{n}", "task": "note", "text": " ".join(draw.choices(words, k=12)), "context": context, "cluster": f"c{n // 3}"}))
     return "\n".join(lines).encode()

@@ -55,7 +55,7 @@ def export(server: Server, form: str) -> None:
         writing = None
         while True:
             pid, status, usage = os.wait4(child.pid, os.WNOHANG)
-            partial = os.path.join(folder, f".out.partial-{child.pid}")
+            partial = os.path.join(folder, ".out.partial")
             if writing is None and os.path.isdir(partial):
                 writing = time.monotonic()
             if pid:

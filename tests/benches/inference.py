@@ -3,7 +3,8 @@
 
 Each engine gets a process of its own. llama.cpp comes from PyPI into target/bench/llama (or is what
 CONCORD_BENCH_LLAMA, a Python with llama-cpp-python, has); its AMX path is off, because it crashes on some machines.
-CONCORD_BENCH_MODEL and CONCORD_BENCH_THREADS change what is measured. Nothing fails by a clock.
+CONCORD_BENCH_MODEL and CONCORD_BENCH_THREADS change what is measured. With one thread every time is the process's time
+on a core, so that other work on the machine disturbs little. Nothing fails by a clock.
 """
 
 import json
@@ -110,7 +111,8 @@ def main() -> int:
         return 0
     build = ["cargo", "build", "--quiet", "--locked", "--release", "-p", "concord-inference", "--examples"]
     subprocess.run(build, cwd=ROOT, check=True)
-    print(f"{MODEL}, {THREADS} threads, {load()}")
+    clock = "one thread, by its time on a core" if THREADS == 1 else f"{THREADS} threads, by the clock"
+    print(f"{MODEL}, {clock}, {load()}")
     ours = lines([str(ROOT / "target/release/examples/speed"), MODEL, str(THREADS)], given)
     python = llama_python()
     theirs = []

@@ -1,7 +1,7 @@
 //! An annotator's half hour: sign in, label by keyboard, see the reveal, revise, and an engineer exports.
 
-use crate::signed_in;
-use concord_tests::{Browser, TestServer};
+use crate::{signed_in, signed_in_at};
+use concord_tests::{Browser, Network, TestServer};
 use fantoccini::key::Key;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -11,7 +11,8 @@ async fn three_samples_labelled_by_keyboard_one_revised_and_found_in_an_export()
     let server = TestServer::start_with_tiny_models().await;
     server.load_demo().await;
     let admin = server.account("admin@example.org", "admin").await;
-    server.generate(&admin, &server.users_of("train", 1).await).await;
+    // Two users: what the tiny model writes of one may be three samples, and after the third a fourth is waited for.
+    server.generate(&admin, &server.users_of("train", 2).await).await;
     let browser = signed_in(&server, "ann@example.org", "annotator").await;
     browser.goto("/review").await;
 
@@ -98,6 +99,61 @@ async fn an_answer_given_offline_is_kept_and_sent_once_when_the_network_is_back(
         sqlx::query_scalar("select count(*) from submissions").fetch_one(&pool).await.expect("a count");
     assert_eq!(submissions, 1);
     browser.close().await;
+}
+
+#[tokio::test]
+async fn unsent_answers_and_drafts_outlive_a_reload_without_a_network_and_go_out_once() {
+    let server = TestServer::start().await;
+    server.plain_samples(4).await;
+    let network = Network::before(&server).await;
+    let browser = signed_in_at(&network.url(), &server, "ann@example.org", "annotator").await;
+    browser.goto("/review").await;
+    answer_all(&browser, true).await;
+    network.cut(true);
+    browser.press(&enter()).await;
+    browser.wait_for_text("1 answer waiting").await;
+    browser.press(&enter()).await;
+    // The next sample, begun without a network.
+    browser.press("q").await;
+    let draft = pressed(&browser).await;
+    assert_eq!(draft.as_array().map(Vec::len), Some(1), "{draft}");
+    assert_eq!(kept(&browser).await, 2, "the answer and the draft lie in IndexedDB");
+
+    // Nothing comes of loading the page now, and nothing goes.
+    browser.client().refresh().await.ok();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let pool = sqlx::PgPool::connect(server.database_url()).await.expect("the test's database");
+    let submissions = async || -> i64 {
+        sqlx::query_scalar("select count(*) from submissions").fetch_one(&pool).await.expect("a count")
+    };
+    assert_eq!(submissions().await, 0);
+
+    network.cut(false);
+    browser.goto("/review").await;
+    browser.wait_for_text("everything is sent").await;
+    let began = Instant::now();
+    while pressed(&browser).await != draft {
+        assert!(began.elapsed() < Duration::from_secs(10), "the draft is there again");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    browser.screenshot("review-sent-late").await;
+    assert_eq!(submissions().await, 1, "once");
+    browser.goto("/review").await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(submissions().await, 1, "and not again");
+    assert_eq!(kept(&browser).await, 1, "the draft alone");
+    browser.close().await;
+}
+
+/// How many entries the browser keeps for the page.
+async fn kept(browser: &Browser) -> i64 {
+    let script = "const done = arguments[arguments.length - 1]; const open = indexedDB.open('concord');
+        open.onsuccess = () => {
+            const count = open.result.transaction('unsent').objectStore('unsent').count();
+            count.onsuccess = () => { open.result.close(); done(count.result); };
+        };";
+    let counted = browser.client().execute_async(script, vec![]).await.expect("a count");
+    counted.as_i64().expect("a number")
 }
 
 async fn survives_a_reload(browser: &Browser) {

@@ -32,9 +32,17 @@ async fn look(browser: &Browser, state: &str, pages: &[(&str, &str)]) {
 async fn picture(browser: &Browser, name: &str) {
     browser.screenshot(name).await;
     assert_eq!(browser.accessibility().await, Vec::<String>::new(), "{name}");
-    let wider = browser
-        .run("return document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        .await;
+    // A window that has just been resized may be laid out a moment later.
+    let mut wider = serde_json::Value::Null;
+    for _ in 0..20 {
+        wider = browser
+            .run("return document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            .await;
+        if wider == 0 {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
     assert_eq!(wider, 0, "{name} is wider than its window");
 }
 

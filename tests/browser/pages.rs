@@ -19,11 +19,18 @@ async fn full_pages_have_nothing_for_axe_to_find() {
     let server = TestServer::start_with_tiny_models().await;
     server.load_demo().await;
     let admin = server.account("admin@example.org", "admin").await;
-    server.generate(&admin, &server.users_of("train", 2).await).await;
+    let users = server.users_of("train", 2).await;
+    server.generate(&admin, &users).await;
+    for args in [&["retrieve", "train", "--epochs", "1"][..], &["retrieve", "index"]] {
+        let done = server.command(args).await;
+        assert!(done.status.success(), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
+    }
     let built = server.post(&admin, "/api/v1/preset-interests/build", &serde_json::json!({})).await;
     assert_eq!(built.status(), 200);
     let browser = signed_in(&server, "lead@example.org", "lead").await;
     look(&browser, "full", &PAGES).await;
+    let person = format!("/recommend/{}", users[0]);
+    look(&browser, "full", &[("recommend", "/recommend"), ("recommended", person.as_str())]).await;
     let sample =
         browser.run("return document.querySelector('a[href^=\"/samples/\"]')?.getAttribute('href')").await;
     browser.goto("/samples").await;
@@ -39,6 +46,7 @@ async fn empty_pages_say_what_to_do_next() {
     let server = TestServer::start().await;
     let browser = signed_in(&server, "lead@example.org", "lead").await;
     look(&browser, "empty", &PAGES).await;
+    look(&browser, "empty", &[("recommend", "/recommend")]).await;
     browser.goto("/").await;
     assert!(browser.text().await.contains("concord demo"), "the empty home page names the command");
     browser.goto("/review").await;

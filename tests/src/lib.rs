@@ -5,6 +5,7 @@
 pub mod audited;
 mod browser;
 mod database;
+mod network;
 mod provider;
 mod server;
 mod volumes;
@@ -12,6 +13,7 @@ mod world;
 
 pub use browser::{Browser, Scheme};
 pub use database::TestDatabase;
+pub use network::Network;
 pub use provider::Provider;
 pub use server::TestServer;
 pub use volumes::Volume;

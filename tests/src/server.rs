@@ -252,7 +252,13 @@ impl Drop for TestServer {
     fn drop(&mut self) {
         self.kill();
         if std::thread::panicking() {
-            eprintln!("--- the server's log ---\n{}", self.log());
+            let log = self.log();
+            let troubles: Vec<&str> =
+                log.lines().filter(|line| line.contains(" ERROR ") || line.contains(" WARN ")).collect();
+            eprintln!(
+                "--- the server's log ---\n{log}\n--- its warnings and errors ---\n{}",
+                troubles.join("\n")
+            );
         }
     }
 }

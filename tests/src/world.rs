@@ -34,8 +34,16 @@ impl TestServer {
     /// # Panics
     /// When it does not happen in time.
     pub async fn generate(&self, token: &str, users: &[String]) -> Value {
-        let request = json!({"user_keys": users, "interests": 2, "tags": 2, "explanations": 1});
-        let started = self.post(token, "/api/v1/generations", &request).await;
+        self.generate_as(token, &json!({"user_keys": users, "interests": 2, "tags": 2, "explanations": 1}))
+            .await
+    }
+
+    /// The same for what is asked for.
+    ///
+    /// # Panics
+    /// When it does not happen in time.
+    pub async fn generate_as(&self, token: &str, request: &Value) -> Value {
+        let started = self.post(token, "/api/v1/generations", request).await;
         assert_eq!(started.status(), 202, "{}", started.text().await.unwrap_or_default());
         let started: Value = started.json().await.expect("JSON");
         let path = format!("/api/v1/generations/{}", started["id"].as_str().expect("an id"));

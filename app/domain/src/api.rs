@@ -256,6 +256,13 @@ pub trait Judges: Send + Sync {
     /// Fits calibrations on blind labels of the train half; another judge from here on. Its verdicts are read
     /// anew from stored logits by a job.
     async fn calibrate(&self, actor: &Actor, task: &str, request: CalibrationRequest) -> Result<Calibrated>;
+    /// Queues a run that trains heads on blind labels of the train half, writes their judge's verdicts from stored
+    /// logits, and lets it take the place of the one that stands if the audit half says that it is better.
+    async fn train_head(&self, actor: &Actor, task: &str, request: HeadRequest) -> Result<HeadRun>;
+    /// Runs that trained heads of a task, newest first.
+    async fn heads(&self, actor: &Actor, task: &str) -> Result<Vec<HeadRun>>;
+    /// Takes the heads of a task's judge away; another judge from here on.
+    async fn drop_heads(&self, actor: &Actor, task: &str) -> Result<TaskJudge>;
     /// Queues the judging of what this task's judge has not judged yet: all of it, or what people have labelled.
     async fn rejudge(&self, actor: &Actor, task: &str, labelled_only: bool) -> Result<()>;
     /// Queues a run of probes.
@@ -324,6 +331,33 @@ pub trait Recommend: Send + Sync {
     ) -> Result<Recommendations>;
 }
 
+/// Models trained here, and which of them serves.
+#[async_trait]
+pub trait Evolve: Send + Sync {
+    /// The registry, newest first.
+    async fn models(&self, actor: &Actor) -> Result<Vec<TrainedModel>>;
+    /// Decisions of the gate and changes of what serves, newest first.
+    async fn promotions(&self, actor: &Actor) -> Result<Vec<Promotion>>;
+    /// Compares a model with what serves, and promotes it or refuses it with the reasons; either is recorded.
+    async fn promote(&self, actor: &Actor, id: uuid::Uuid, request: GateRequest) -> Result<Promotion>;
+    /// Gives a place back to what held it before the last promotion.
+    async fn roll_back(&self, actor: &Actor, place: ModelPlace) -> Result<Promotion>;
+    /// Whether the logs are the demo world's, so that labels may be simulated annotators'.
+    async fn demo(&self, actor: &Actor) -> Result<bool>;
+    /// Runs of training, newest first; or one. Each as far as its last checkpoint.
+    async fn training_runs(&self, actor: &Actor, id: Option<uuid::Uuid>) -> Result<Vec<TrainingRun>>;
+    /// Rounds, newest first; or one.
+    async fn rounds(&self, actor: &Actor, id: Option<uuid::Uuid>) -> Result<Vec<Round>>;
+    /// Starts a round as a job.
+    async fn start_round(&self, actor: &Actor, plan: RoundPlan) -> Result<Round>;
+    /// The schedule by which rounds start by themselves; none where they do not.
+    async fn schedule(&self, actor: &Actor) -> Result<Option<RoundSchedule>>;
+    /// Lets rounds start by themselves, or not any more.
+    async fn set_schedule(&self, actor: &Actor, schedule: Option<RoundSchedule>) -> Result<()>;
+    /// Stops a round where it is; what it made stays.
+    async fn stop_round(&self, actor: &Actor, id: uuid::Uuid) -> Result<()>;
+}
+
 /// Deletion of users.
 #[async_trait]
 pub trait Privacy: Send + Sync {
@@ -338,6 +372,8 @@ pub trait Privacy: Send + Sync {
 pub struct UseCases {
     /// Signing in.
     pub accounts: std::sync::Arc<dyn Accounts>,
+    /// Models trained here.
+    pub evolve: std::sync::Arc<dyn Evolve>,
     /// Deletion of users.
     pub privacy: std::sync::Arc<dyn Privacy>,
     /// Review.

@@ -68,6 +68,8 @@ pub struct CriterionJudge {
     pub examples: Vec<JudgeExample>,
     /// Calibration; `None`: its probabilities are the model's own.
     pub calibration: Option<JudgeCalibration>,
+    /// Head; `None`: the verdict is the model's own answer.
+    pub head: Option<crate::JudgeHead>,
     /// Of what people fail in the audit half, the share it passes, by the family of what wrote it.
     pub passes_of_human_fails: Vec<(String, Estimate)>,
 }
@@ -127,7 +129,7 @@ pub struct CalibrationMeasures {
 pub struct PastJudge {
     /// Its name.
     pub judge: String,
-    /// What had changed: `first`, `model`, `prompt`, `examples`, `calibration` or `criteria`.
+    /// What had changed: `first`, `model`, `prompt`, `examples`, `calibration`, `criteria` or `head`.
     pub why: String,
     /// Since when.
     pub from: Timestamp,

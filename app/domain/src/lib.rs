@@ -10,10 +10,13 @@ mod audit;
 mod behaviour;
 mod credential;
 mod error;
+#[cfg(feature = "server")]
+mod evolve;
 mod export;
 mod history;
 mod ids;
 mod judge;
+mod judge_head;
 mod pipeline;
 #[cfg(feature = "server")]
 mod privacy;
@@ -22,10 +25,14 @@ mod programme;
 mod recommend;
 mod review;
 mod role;
+#[cfg(feature = "server")]
+mod round;
 mod rubric;
 mod rubric_change;
 mod sample;
 mod sampling;
+#[cfg(feature = "server")]
+mod training;
 mod webhook;
 mod work;
 
@@ -41,10 +48,13 @@ pub use audit::*;
 pub use behaviour::*;
 pub use credential::*;
 pub use error::Error;
+#[cfg(feature = "server")]
+pub use evolve::*;
 pub use export::*;
 pub use history::*;
 pub use ids::*;
 pub use judge::*;
+pub use judge_head::*;
 pub use pipeline::*;
 #[cfg(feature = "server")]
 pub use privacy::*;
@@ -53,9 +63,13 @@ pub use programme::*;
 pub use recommend::*;
 pub use review::*;
 pub use role::*;
+#[cfg(feature = "server")]
+pub use round::*;
 pub use rubric::*;
 pub use rubric_change::*;
 pub use sample::*;
 pub use sampling::*;
+#[cfg(feature = "server")]
+pub use training::*;
 pub use webhook::*;
 pub use work::*;

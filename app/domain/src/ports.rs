@@ -150,6 +150,17 @@ pub trait LanguageModel: Send + Sync {
     /// # Errors
     /// Any [`ModelError`]; with a schema the text always parses and validates.
     async fn generate(&self, request: GenerateRequest) -> Result<Generated, ModelError>;
+    /// Where several models take turns behind this one: the one with these weights, so that what one began another
+    /// does not end. `None`: there is only this one, or none of them has these weights.
+    ///
+    /// # Errors
+    /// [`ModelError::Unavailable`] when it is known and cannot be opened.
+    async fn with_weights(
+        &self,
+        _sha256: &str,
+    ) -> Result<Option<std::sync::Arc<dyn LanguageModel>>, ModelError> {
+        Ok(None)
+    }
     /// Scores the answers of every question on one shared prefix.
     ///
     /// # Errors

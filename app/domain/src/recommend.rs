@@ -82,11 +82,11 @@ pub struct Recommendation {
     pub category: Vec<String>,
     /// y_col = h_u·h_v; `None` for a user without a vector.
     pub col: Option<f32>,
-    /// y_sem = h_t·h_v of the tag that fits best; `None` without tags.
+    /// y_sem = h_t·h_v as the score used it, of the mean of the tags or of the best one; `None` without tags.
     pub sem: Option<f32>,
     /// What it was ranked by.
     pub score: f32,
-    /// Number of that tag in `tags`, from 0.
+    /// Number of the tag that fits best in `tags`, from 0.
     pub tag: Option<u32>,
     /// A stored explanation for this user, else for one of their interests.
     pub explanation: Option<RecommendExplanation>,

@@ -47,6 +47,9 @@ pub struct Job {
     pub finished_at: Option<Timestamp>,
 }
 
+/// Tokens of compressed behaviour that are read of a user where nothing else is asked for.
+pub const HISTORY_TOKENS: u32 = 1200;
+
 /// What to generate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -62,6 +65,8 @@ pub struct GenerationRequest {
     pub tags: u32,
     /// At most so many explanations a user.
     pub explanations: u32,
+    /// Tokens of a user's compressed behaviour that the generator and the judge read, at most.
+    pub history_tokens: u32,
     /// Seed of the draw and of decoding.
     pub seed: u64,
     /// Keeps the last day of each user's behaviour away, so that it can be predicted.
@@ -74,6 +79,9 @@ pub struct GenerationRequest {
     pub style: bool,
     /// RecGPT-V2: so many outputs of tags, of which constrained selection takes one; 1 is off.
     pub candidates: u32,
+    /// A model of the registry by its name, instead of the one that serves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
 }
 
 impl Default for GenerationRequest {
@@ -84,12 +92,14 @@ impl Default for GenerationRequest {
             interests: 5,
             tags: 10,
             explanations: 5,
+            history_tokens: HISTORY_TOKENS,
             seed: 1,
             hold_out: false,
             priority: 10,
             personas: 0,
             style: false,
             candidates: 1,
+            model: None,
         }
     }
 }

@@ -108,6 +108,7 @@ pub(crate) fn why(lang: Lang, word: &str) -> &'static str {
         "examples" => ("other examples", "更换示例"),
         "calibration" => ("another calibration", "更换校准"),
         "criteria" => ("other criteria", "更换标准"),
+        "head" => ("another head, or none", "更换或移除判别头"),
         _ => ("first", "首次"),
     };
     Text::new(en, zh).get(lang)

@@ -24,8 +24,8 @@ texts! {
     SCORE "Score" "总分";
     COL "Behaviour" "行为";
     COL_TITLE "y_col = h_u · h_v: how near the item is to what the user did" "y_col = h_u · h_v：商品与用户行为的接近程度";
-    SEM "Best tag alone" "仅最佳标签";
-    SEM_TITLE "y_sem = h_t · h_v: how near the item is to the tag" "y_sem = h_t · h_v：商品与标签的接近程度";
+    SEM "Tags" "标签";
+    SEM_TITLE "y_sem = h_t · h_v: how near the item is to the tags" "y_sem = h_t · h_v：商品与标签的接近程度";
     PLACE "Place" "名次";
 }
 

@@ -1,7 +1,7 @@
 //! What a lead can do to a judge: plain forms, each with what it does.
 
 use crate::document::Reader;
-use crate::i18n::{audit as a, judges as w};
+use crate::i18n::{audit as a, judge_heads as h, judges as w};
 use concord_domain::TaskJudge;
 use leptos::prelude::*;
 
@@ -63,6 +63,7 @@ pub(super) fn forms(reader: &Reader, of: &TaskJudge) -> AnyView {
             <button data-testid="run-probes">{t(w::RUN_PROBES)}</button>
             <a class="button" href=to("probes")>{t(w::SHOW_PROBES)}</a>
         </form>
+        <p><a class="button" href=to("heads") data-testid="heads">{t(h::SHOW)}</a></p>
     }
     .into_any()
 }

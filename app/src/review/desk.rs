@@ -43,12 +43,14 @@ impl Desk {
     /// Takes up what an earlier visit left in this browser.
     pub(crate) fn resume(self) {
         let account = self.account.get_value();
-        self.send(Event::Outbox(draft::load_outbox(&account)));
-        if let Some(id) = draft::interrupted(&account) {
-            self.run(Effect::Reopen(Some(id)));
-        } else if let Some(id) = self.current() {
-            self.run(Effect::LoadDraft(id));
-        }
+        draft::load_outbox(&account, move |found| self.send(Event::Outbox(found)));
+        draft::interrupted(&account, move |found| {
+            if let Some(id) = found {
+                self.run(Effect::Reopen(Some(id)));
+            } else if let Some(id) = self.current() {
+                self.run(Effect::LoadDraft(id));
+            }
+        });
         if let Some(effect) = self.state.with_untracked(State::opening) {
             self.run(effect);
         }
@@ -108,11 +110,7 @@ impl Desk {
             Effect::Settled(key) => draft::forget_pending(&account, &key),
             Effect::Flush => self.flush(),
             Effect::SaveDraft => self.save_draft(),
-            Effect::LoadDraft(id) => {
-                if let Some(draft) = draft::load(&account, id) {
-                    self.send(Event::Draft(draft));
-                }
-            }
+            Effect::LoadDraft(id) => draft::load(&account, id, move |draft| self.send(Event::Draft(draft))),
             Effect::ForgetDraft(id) => draft::forget(&account, id),
             Effect::Reveal(id) => spawn_local(async move {
                 self.send(match rpc::reveal_verdicts(id).await {

@@ -62,7 +62,9 @@ fn nav_link(href: &'static str, words: Text, testid: &'static str, document: boo
     let words = use_words()(words);
     #[cfg(feature = "ssr")]
     if let Some(place) = use_context::<crate::document::Place>() {
-        let current = (document && place.0.starts_with(href)).then_some("page");
+        // Self-training is a part of the pipeline, at an address of its own.
+        let within = place.0.starts_with(href) || (href == "/pipeline" && place.0.starts_with("/evolve"));
+        let current = (document && within).then_some("page");
         return view! { <a href=href aria-current=current data-testid=testid>{words}</a> }.into_any();
     }
     if document {

@@ -94,7 +94,7 @@ fn binomial(n: u64, p: f64, rng: &mut ChaCha8Rng) -> u64 {
     Binomial::new(n, p).map_or(0, |distribution| distribution.sample(rng))
 }
 
-fn summary(mut values: Vec<f64>, replicates: usize) -> Resampled {
+pub(crate) fn summary(mut values: Vec<f64>, replicates: usize) -> Resampled {
     let undefined = replicates - values.len();
     if len(undefined) > MOST_UNDEFINED * len(replicates) || values.len() < 2 {
         return Resampled { undefined, ..Resampled::default() };

@@ -3,8 +3,12 @@
 //! Both models wrote for, or judged, the same audit users, so the user is the pair and the cluster: users are
 //! resampled whole, with what both did for them.
 
+mod diversity;
+
+pub use diversity::{Sum, means, spread, spreads};
+
 use crate::bootstrap::{Resampled, cluster_bootstrap};
-use crate::{Estimate, len, real};
+use crate::{Estimate, real};
 
 const REPLICATES: usize = 2_000;
 
@@ -120,17 +124,7 @@ pub type Judged = (bool, bool, bool);
 /// Specificity and κ of two judges on the same decisions, users resampled; in this order.
 #[must_use]
 pub fn judges(users: &[Vec<Judged>], seed: u64) -> [Compared; 2] {
-    let patterns: Vec<([f64; 8], u64)> = users
-        .iter()
-        .map(|decisions| {
-            let mut sums = [0.0; 8];
-            for (human, old, new) in decisions {
-                sums[cell(*human, *old)] += 1.0;
-                sums[4 + cell(*human, *new)] += 1.0;
-            }
-            (sums, 1)
-        })
-        .collect();
+    let patterns: Vec<([f64; 8], u64)> = users.iter().map(|decisions| (cells(decisions), 1)).collect();
     let total = patterns.iter().fold([0.0; 8], |mut total, (sums, _)| {
         total.iter_mut().zip(sums).for_each(|(total, it)| *total += it);
         total
@@ -149,6 +143,16 @@ pub fn judges(users: &[Vec<Judged>], seed: u64) -> [Compared; 2] {
     ]
 }
 
+/// Decisions by place, of the old judge and then of the new one.
+pub(crate) fn cells(decisions: &[Judged]) -> [f64; 8] {
+    let mut cells = [0.0; 8];
+    for (human, old, new) in decisions {
+        cells[cell(*human, *old)] += 1.0;
+        cells[4 + cell(*human, *new)] += 1.0;
+    }
+    cells
+}
+
 /// Place of a decision: both pass, judge alone, human alone, neither.
 fn cell(human: bool, judge: bool) -> usize {
     match (human, judge) {
@@ -159,12 +163,12 @@ fn cell(human: bool, judge: bool) -> usize {
     }
 }
 
-fn specificity(cells: &[f64]) -> Option<f64> {
+pub(crate) fn specificity(cells: &[f64]) -> Option<f64> {
     let fails = cells[1] + cells[3];
     (fails > 0.0).then(|| cells[3] / fails)
 }
 
-fn kappa(cells: &[f64]) -> Option<f64> {
+pub(crate) fn kappa(cells: &[f64]) -> Option<f64> {
     let n: f64 = cells.iter().sum();
     if n == 0.0 {
         return None;
@@ -186,35 +190,19 @@ fn estimate(old: Option<f64>, new: Option<f64>, spread: Resampled, users: usize,
 }
 
 /// Whether a generator is promoted: its corrected pass rate is better and the interval says so, no criterion falls by
-/// more than the margin, and no measure of diversity either (old and new).
+/// more than the margin, and no measure of diversity either.
 #[must_use]
 pub fn generator(
     overall: Compared,
     criteria: Vec<Compared>,
-    diversity: &[(&str, f64, f64)],
+    diversity: Vec<Compared>,
     margins: Margins,
 ) -> Decision {
     let mut refused = Vec::new();
     better(&overall, &mut refused);
-    for it in &criteria {
-        match it.gain.est {
-            Some(gain) if gain < -margins.criterion => {
-                refused.push(format!("{} falls by {:.3}, more than {}", it.name, -gain, margins.criterion));
-            }
-            Some(_) => {}
-            None => refused.push(unknown(it)),
-        }
-    }
-    let mut compared = vec![overall];
-    compared.extend(criteria);
-    for (name, old, new) in diversity {
-        if new < &(old - margins.diversity) {
-            refused.push(format!("{name} falls from {old:.3} to {new:.3}, more than {}", margins.diversity));
-        }
-        let gain = Estimate { est: Some(new - old), ..Estimate::none("measured", 0, "no interval") };
-        let gain = Estimate { why: None, ..gain };
-        compared.push(Compared { name: (*name).to_owned(), old: Some(*old), new: Some(*new), gain });
-    }
+    criteria.iter().for_each(|it| kept(it, margins.criterion, &mut refused));
+    diversity.iter().for_each(|it| kept(it, margins.diversity, &mut refused));
+    let compared = std::iter::once(overall).chain(criteria).chain(diversity).collect();
     Decision { promote: refused.is_empty(), refused, compared }
 }
 
@@ -224,14 +212,19 @@ pub fn generator(
 pub fn judge([specificity, kappa]: [Compared; 2], margins: Margins) -> Decision {
     let mut refused = Vec::new();
     better(&specificity, &mut refused);
-    match kappa.gain.est {
-        Some(gain) if gain < -margins.kappa => {
-            refused.push(format!("kappa falls by {:.3}, more than {}", -gain, margins.kappa));
+    kept(&kappa, margins.kappa, &mut refused);
+    Decision { promote: refused.is_empty(), refused, compared: vec![specificity, kappa] }
+}
+
+/// It falls by no more than the margin.
+fn kept(it: &Compared, margin: f64, refused: &mut Vec<String>) {
+    match it.gain.est {
+        Some(gain) if gain < -margin => {
+            refused.push(format!("{} falls by {:.3}, more than {margin}", it.name, -gain));
         }
         Some(_) => {}
-        None => refused.push(unknown(&kappa)),
+        None => refused.push(unknown(it)),
     }
-    Decision { promote: refused.is_empty(), refused, compared: vec![specificity, kappa] }
 }
 
 fn better(it: &Compared, refused: &mut Vec<String>) {
@@ -269,18 +262,6 @@ pub fn labels_for(p: f64, gain: f64, power: f64) -> Option<u64> {
     Some((spread * spread / (gain * gain)).ceil() as u64)
 }
 
-/// How evenly things spread over categories: entropy over its highest value, 0 for one category.
-#[must_use]
-pub fn spread(counts: &[u64]) -> f64 {
-    let n: u64 = counts.iter().sum();
-    let kinds = counts.iter().filter(|it| **it > 0).count();
-    if kinds < 2 {
-        return 0.0;
-    }
-    let shares = counts.iter().filter(|it| **it > 0).map(|it| real(*it) / real(n));
-    shares.map(|it| -it * it.ln()).sum::<f64>() / len(kinds).ln()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -311,10 +292,15 @@ mod tests {
         (0..users).map(|_| (tally(old, &mut rng), tally(new, &mut rng))).collect()
     }
 
+    /// Every user has ten of the old model and ten of the new.
+    fn flat(name: &str, old: f64, new: f64) -> Compared {
+        means(name, &[(Sum { total: 10.0 * old, n: 10 }, Sum { total: 10.0 * new, n: 10 }); 5], 1)
+    }
+
     fn decide(old: f64, new: f64, seed: u64) -> Decision {
         let users = planted(old, new, 80, seed);
         let overall = pass_rates("passes", &users, seed);
-        generator(overall.clone(), vec![overall], &[("diversity", 0.7, 0.68)], Margins::default())
+        generator(overall.clone(), vec![overall], vec![flat("diversity", 0.7, 0.68)], Margins::default())
     }
 
     #[test]
@@ -334,10 +320,12 @@ mod tests {
     #[test]
     fn what_falls_or_cannot_be_known_is_a_reason() {
         let better = pass_rates("passes", &planted(0.5, 0.9, 100, 3), 3);
-        let flat = generator(better.clone(), Vec::new(), &[("diversity", 0.7, 0.6)], Margins::default());
-        assert_eq!(flat.refused, ["diversity falls from 0.700 to 0.600, more than 0.05"]);
+        let fallen = vec![flat("diversity", 0.7, 0.6)];
+        let fallen = generator(better.clone(), Vec::new(), fallen, Margins::default());
+        assert_eq!(fallen.refused, ["diversity falls by 0.100, more than 0.05"]);
         let unlabelled = vec![(Tallied { verdicts: (5, 5), ..Tallied::default() }, Tallied::default()); 9];
-        let blank = generator(better, vec![pass_rates("validity", &unlabelled, 1)], &[], Margins::default());
+        let blank =
+            generator(better, vec![pass_rates("validity", &unlabelled, 1)], Vec::new(), Margins::default());
         assert!(blank.refused[0].contains("not estimable"), "{:?}", blank.refused);
     }
 
@@ -372,11 +360,5 @@ mod tests {
         assert_eq!(labels_for(0.6, 0.1, 0.8), Some(356));
         assert!(labels_for(0.6, 0.05, 0.8) > Some(1_400));
         assert_eq!(labels_for(0.95, 0.1, 0.8), None);
-    }
-
-    #[test]
-    fn spread_is_one_where_all_are_alike_and_nothing_where_one_has_all() {
-        assert!((spread(&[5, 5, 5]) - 1.0).abs() < 1e-12);
-        assert!(spread(&[15, 0, 0]).abs() < 1e-12 && spread(&[14, 1]) < 0.5);
     }
 }

@@ -14,6 +14,7 @@ mod stanza;
 pub use card::card;
 pub use folder::{CARD, Chunks, Encoder, ExportFolder, LINEAGE, MANIFEST, file_name};
 pub use manifest::{CertificateEntry, FileEntry, Manifest};
+pub use place::sweep_store;
 pub use redact::redact;
 pub use restrict::restrict;
 pub use shape::{Asked, Cell, Column, Keys, Record, Shape};
@@ -25,6 +26,9 @@ pub enum ExportError {
     /// The target is there and not empty: nothing is overwritten.
     #[error("{0} is not empty: choose another --out or empty it")]
     NotEmpty(std::path::PathBuf),
+    /// Another export is being written to the same place.
+    #[error("another export is being written to {0}: choose another --out or wait until it is done")]
+    Busy(std::path::PathBuf),
     /// No sample satisfies the policy.
     #[error("nothing agreed: no labelled sample of the train half satisfies the policy")]
     NothingAgreed,

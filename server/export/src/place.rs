@@ -6,6 +6,7 @@ use object_store::aws::AmazonS3Builder;
 use object_store::path::Path as Key;
 use object_store::{ObjectStore, PutMultipartOptions, WriteMultipart};
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::io::AsyncWriteExt;
@@ -18,8 +19,9 @@ const AT_ONCE: usize = 2;
 /// An export's place, empty so far.
 #[derive(Debug)]
 pub(crate) enum Place {
-    /// A folder, and the one beside it that gets its name once all is whole.
-    Folder { target: PathBuf, partial: PathBuf, published: bool },
+    /// A folder, and the one beside it that gets its name once all is whole; it is locked while it is written, and
+    /// what a killed try left in it goes.
+    Folder { target: PathBuf, partial: PathBuf, _lock: fs::File, published: bool },
     /// Object storage has no renaming: there the manifest, which is written last, says that the rest is whole.
     Store { store: Arc<dyn ObjectStore>, prefix: Key },
 }
@@ -68,12 +70,8 @@ impl Place {
     pub(crate) async fn open(out: &str) -> Result<Self, ExportError> {
         match url::Url::parse(out) {
             Ok(address) if address.scheme() == "s3" => {
-                // A client asks for cryptography even where it speaks plain HTTP; another part may have given it before.
-                let _ = rustls::crypto::ring::default_provider().install_default();
-                let store = AmazonS3Builder::from_env().with_url(out).build().map_err(elsewhere(out))?;
-                let prefix = Key::from_url_path(address.path());
-                let prefix = prefix.map_err(|error| ExportError::Address(out.into(), error.to_string()))?;
-                Self::within(Arc::new(store), prefix, out).await
+                let (store, prefix) = storage(out)?;
+                Self::within(store, prefix, out).await
             }
             Ok(address) if out.contains("://") => Err(ExportError::Address(
                 out.into(),
@@ -96,18 +94,28 @@ impl Place {
     }
 
     fn folder(target: &Path) -> Result<Self, ExportError> {
-        if fs::read_dir(target).is_ok_and(|mut entries| entries.next().is_some()) {
-            return Err(ExportError::NotEmpty(target.to_owned()));
-        }
         let name =
             target.file_name().map_or_else(|| "export".into(), |name| name.to_string_lossy().into_owned());
         let parent = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let partial = parent.join(format!(".{name}.partial-{}", std::process::id()));
-        if partial.exists() {
-            fs::remove_dir_all(&partial).map_err(io(&partial))?;
-        }
+        let partial = parent.join(format!(".{name}.partial"));
         fs::create_dir_all(&partial).map_err(io(&partial))?;
-        Ok(Self::Folder { target: target.to_owned(), partial, published: false })
+        let lock = fs::File::open(&partial).map_err(io(&partial))?;
+        let busy = || ExportError::Busy(target.to_owned());
+        lock.try_lock().map_err(|_| busy())?;
+        // Whoever held it until now may have given it its name.
+        let held = lock.metadata().map_err(io(&partial))?.ino();
+        if fs::metadata(&partial).map_err(|_| busy())?.ino() != held {
+            return Err(busy());
+        }
+        for left in fs::read_dir(&partial).map_err(io(&partial))? {
+            let left = left.map_err(io(&partial))?.path();
+            fs::remove_file(&left).map_err(io(&left))?;
+        }
+        let place = Self::Folder { target: target.to_owned(), partial, _lock: lock, published: false };
+        if fs::read_dir(target).is_ok_and(|mut entries| entries.next().is_some()) {
+            return Err(ExportError::NotEmpty(target.to_owned()));
+        }
+        Ok(place)
     }
 
     /// Opens a file.
@@ -136,7 +144,7 @@ impl Place {
 
     /// Gives the folder its name.
     pub(crate) fn publish(&mut self) -> Result<(), ExportError> {
-        if let Self::Folder { target, partial, published } = self {
+        if let Self::Folder { target, partial, published, .. } = self {
             if target.exists() {
                 // Only an empty folder can be here; rename cannot replace it on every system.
                 fs::remove_dir(&*target).map_err(io(target))?;
@@ -157,6 +165,26 @@ impl Place {
         let deleted = store.delete_stream(keys).try_for_each(|_| std::future::ready(Ok(())));
         deleted.await.map_err(elsewhere(&name))
     }
+}
+
+/// The store of an address `s3://BUCKET/PREFIX`, and the prefix.
+fn storage(out: &str) -> Result<(Arc<dyn ObjectStore>, Key), ExportError> {
+    let wrong = |why: String| ExportError::Address(out.into(), why);
+    let address = url::Url::parse(out).map_err(|error| wrong(error.to_string()))?;
+    // A client asks for cryptography even where it speaks plain HTTP; another part may have given it before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let store = AmazonS3Builder::from_env().with_url(out).build().map_err(elsewhere(out))?;
+    let prefix = Key::from_url_path(address.path()).map_err(|error| wrong(error.to_string()))?;
+    Ok((Arc::new(store), prefix))
+}
+
+/// Removes everything under an address in object storage: what a try that was killed left there of the same export.
+///
+/// # Errors
+/// [`ExportError`]: an address that is none, or the store's.
+pub async fn sweep_store(out: &str) -> Result<(), ExportError> {
+    let (store, prefix) = storage(out)?;
+    Place::Store { store, prefix }.clear().await
 }
 
 impl Drop for Place {

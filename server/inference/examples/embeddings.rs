@@ -4,11 +4,13 @@
 
 use std::io::Read;
 use std::path::PathBuf;
-use std::time::Instant;
 
 use concord_domain::ports::{EmbedKind, Embedder};
 use concord_inference::{Catalogue, LocalEmbedder, Options};
 use serde_json::{Value, json};
+
+mod clock;
+use clock::Clock;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -23,15 +25,16 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let texts: Vec<String> = texts.iter().filter_map(|it| it.as_str().map(str::to_owned)).collect();
 
     let catalogue = Catalogue::read(&root.join("models/catalogue.toml"))?;
-    let options = Options { threads, ..Options::default() };
+    let clock = Clock { threads: threads.unwrap_or(std::thread::available_parallelism()?.get()) };
+    let options = Options { threads: Some(clock.threads), ..Options::default() };
     let model = LocalEmbedder::open(&catalogue, &name, &weights, options)?;
     model.embed(EmbedKind::Passage, vec!["warm up".to_owned()]).await?;
-    let started = Instant::now();
+    let started = clock.now();
     let vectors = model.embed(EmbedKind::Passage, texts.clone()).await?;
-    let seconds = started.elapsed().as_secs_f64();
-    let started = Instant::now();
+    let seconds = clock.now() - started;
+    let started = clock.now();
     model.embed(EmbedKind::Passage, texts).await?;
-    let again = started.elapsed().as_secs_f64();
+    let again = clock.now() - started;
     let some: Vec<_> = vectors.iter().take(20).collect();
     println!(
         "{}",

@@ -85,6 +85,9 @@ pub struct Entry {
     pub upstream_licence: String,
     /// Licence the carrying package states, or `none stated`.
     pub repack_licence: String,
+    /// Small enough to be trained in this process, and of an architecture that the trainer knows.
+    #[serde(default)]
+    pub trainable: bool,
     /// Peak resident memory measured in use, in MiB; none where it was not measured.
     pub peak_memory_mib: Option<u64>,
     /// Directory in the repository that holds the files, where they are committed.

@@ -111,6 +111,7 @@ impl Gguf {
             GgmlDType::Q4K => Some(Format::Q4K),
             GgmlDType::Q6K => Some(Format::Q6K),
             GgmlDType::Q4_0 => Some(Format::Q4Zero),
+            GgmlDType::Q4_1 => Some(Format::Q4One),
             GgmlDType::Q5_0 => Some(Format::Q5Zero),
             GgmlDType::Q8_0 => Some(Format::Q8Zero),
             _ => None,

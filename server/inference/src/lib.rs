@@ -14,6 +14,7 @@ mod gguf;
 mod grammar;
 #[cfg(test)]
 mod hostile_tests;
+mod lesson;
 mod model;
 mod openai;
 mod queue;
@@ -29,6 +30,7 @@ pub use candle::CandleModel;
 pub use catalogue::{Arch, Catalogue, CatalogueError, Entry, File, Hub, Part, Role, Verification};
 pub use embed::LocalEmbedder;
 pub use engine::Counters;
+pub use lesson::Lessons;
 pub use openai::{Batch, OpenAiConfig, OpenAiModel, Received};
 pub use worker::Options;
 

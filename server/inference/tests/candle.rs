@@ -94,6 +94,46 @@ async fn a_withdrawn_request_frees_the_model() {
 }
 
 #[tokio::test]
+async fn a_full_queue_refuses_at_once_and_keeps_its_word_to_those_within() {
+    let model = tiny(Options { queue: 4, ..Options::default() });
+    // Loaded first, so that the queue empties only as answers end.
+    model.generate(GenerateRequest { schema: None, ..write(1, Priority::Person) }).await.unwrap();
+    let all: Vec<_> = (0..30)
+        .map(|_| {
+            let (model, request) = (Arc::clone(&model), write(500, Priority::Batch));
+            tokio::spawn(async move { model.generate(request).await })
+        })
+        .collect();
+    let (mut answered, mut refused) = (0, 0);
+    for one in all {
+        match one.await.unwrap() {
+            Ok(written) => {
+                assert!(serde_json::from_str::<Value>(&written.text).is_ok(), "{}", written.text);
+                answered += 1;
+            }
+            Err(ModelError::Overloaded) => refused += 1,
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+    assert!(answered >= 4 && refused > 0, "{answered} answered, {refused} refused");
+    // Nothing is left behind: the next one is served.
+    model.generate(write(500, Priority::Person)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_what_the_catalogue_says_is_refused_with_the_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let entry = catalogue().entry("smollm2-135m").unwrap().files[0].clone();
+    let file = std::fs::File::create(dir.path().join(&entry.name)).unwrap();
+    file.set_len(entry.bytes).unwrap();
+    let model = open_language_model(&catalogue(), "smollm2-135m", dir.path(), Options::default()).unwrap();
+    let error = model.generate(write(100, Priority::Person)).await.unwrap_err();
+    let ModelError::Unavailable { why, mend, .. } = error else { panic!("{error:?}") };
+    assert!(why.contains(&*entry.sha256), "{why}");
+    assert!(mend.contains("fetch.py smollm2-135m"), "{mend}");
+}
+
+#[tokio::test]
 async fn missing_weights_make_every_request_unavailable_with_the_way_to_mend_it() {
     let dir = tempfile::tempdir().unwrap();
     let model =

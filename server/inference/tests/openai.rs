@@ -52,6 +52,14 @@ async fn answer(
             assert_eq!(body["response_format"]["json_schema"]["schema"]["additionalProperties"], false);
             say(r#"{"tag":"露营"}"#, "stop")
         }
+        // As llama-cpp-python's server says it.
+        "older" if body["response_format"]["type"] == "json_schema" => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "Input should be 'text' or 'json_object'").into_response()
+        }
+        "older" => {
+            assert_eq!(body["response_format"]["schema"]["additionalProperties"], false);
+            say(r#"{"tag":"露营"}"#, "stop")
+        }
         "cut-off" => say(r#"{"tag":"露"#, "length"),
         "disobedient" => say(r#"{"tag":"far too long a tag"}"#, "stop"),
         "no-logprobs" => say(" yes.", "length"),
@@ -149,6 +157,15 @@ async fn a_busy_server_is_asked_again() {
     let (model, calls) = model("busy-then-good", Some("key-1")).await;
     model.generate(write()).await.unwrap();
     assert_eq!(calls.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
+async fn a_server_that_knows_schemas_only_in_their_older_form_gets_that() {
+    let (model, calls) = model("older", Some("key-1")).await;
+    for known in [2, 3] {
+        assert_eq!(model.generate(write()).await.unwrap().text, r#"{"tag":"露营"}"#);
+        assert_eq!(calls.load(Ordering::SeqCst), known, "it is told once");
+    }
 }
 
 #[tokio::test]

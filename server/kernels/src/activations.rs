@@ -2,10 +2,10 @@
 #![allow(unsafe_code, reason = "vector stores through pointers into slices of checked length")]
 
 use crate::isa::versions;
-use crate::pack::{Matrix, Tiles};
+use crate::pack::Matrix;
 use crate::pool::{Pool, Shareable};
 use crate::simd::Simd;
-use crate::tile::{SMALL, SUPER};
+use crate::tile::SMALL;
 
 /// Rows of 8-bit numbers, with a scale for each 256 or each 32 and the sums that the products need.
 #[derive(Default)]
@@ -33,7 +33,7 @@ impl Activations {
         prepare: impl Fn(usize, &mut [f32]) + Sync,
     ) {
         let columns = matrix.columns();
-        self.block = if matches!(matrix.tiles, Tiles::Eight(_)) { SMALL } else { SUPER };
+        self.block = matrix.tiles.block();
         (self.rows, self.columns) = (rows, columns);
         let (blocks, block) = (columns / self.block, self.block);
         self.quants.resize(rows * columns, 0);

@@ -18,6 +18,7 @@ mod isa;
 mod matmul;
 mod pack;
 mod pool;
+mod products;
 mod simd;
 #[cfg(target_arch = "x86_64")]
 mod simd_avx2;

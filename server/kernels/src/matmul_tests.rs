@@ -5,8 +5,8 @@ use super::*;
 use crate::isa::Isa;
 use crate::pack::Format;
 
-const FORMATS: [Format; 6] =
-    [Format::Q4K, Format::Q6K, Format::Q4Zero, Format::Q5Zero, Format::Q8Zero, Format::F32];
+const FORMATS: [Format; 7] =
+    [Format::Q4K, Format::Q6K, Format::Q4Zero, Format::Q4One, Format::Q5Zero, Format::Q8Zero, Format::F32];
 
 /// Random bytes of a matrix whose scales are ordinary numbers.
 fn weights(random: &mut ChaCha8Rng, format: Format, rows: usize, columns: usize) -> Vec<u8> {
@@ -21,6 +21,12 @@ fn weights(random: &mut ChaCha8Rng, format: Format, rows: usize, columns: usize)
             Format::Q4K => {
                 scale(&mut block[..2]);
                 scale(&mut block[2..4]);
+            }
+            Format::Q4One => {
+                scale(&mut block[..2]);
+                // A minimum is negative where weights lie around zero.
+                let min = half::f16::from_f32(random.random_range(-0.2..0.02));
+                block[2..4].copy_from_slice(&min.to_le_bytes());
             }
             Format::Q6K => scale(&mut block[208..]),
             Format::F32 => {
@@ -74,6 +80,42 @@ fn every_instruction_set_gives_the_scalar_product_bit_for_bit_and_near_the_exact
             let bits: Vec<u32> = found.iter().map(|it| it.to_bits()).collect();
             assert_eq!(first.get_or_insert_with(|| bits.clone()), &bits, "{format:?} {}", isa.name());
         }
+    }
+}
+
+/// Row by row what ggml's `dequantize_row_q4_1` and `vec_dot_q4_1_q8_1` say, with the activations as they were rounded.
+#[test]
+fn q4_1_is_multiplied_as_it_lies_in_the_file_with_its_minimum() {
+    let mut random = ChaCha8Rng::seed_from_u64(7);
+    let (rows, columns) = (19, 576);
+    let bytes = weights(&mut random, Format::Q4One, rows, columns);
+    let floats: Vec<f32> = (0..columns).map(|_| random.random_range(-3.0..3.0)).collect();
+    let mut pool = Pool::new(1, Isa::detect()).unwrap();
+    let matrix = Matrix::pack(&mut pool, Format::Q4One, &bytes, rows, columns).unwrap();
+    assert!(matrix.bytes() <= bytes.len() * 2, "four bits stay four: {}", matrix.bytes());
+    let mut activations = Activations::default();
+    activations.fill(&mut pool, &matrix, 1, |_, out| out.copy_from_slice(&floats));
+    let mut out = vec![0.0; rows];
+    matmul(&mut pool, &activations, &mut [Output { matrix: &matrix, out: &mut out, add: false }]);
+    let float = |bytes: &[u8]| f64::from(half::f16::from_le_bytes([bytes[0], bytes[1]]).to_f32());
+    let mut row = vec![0.0; columns];
+    for (output, blocks) in bytes.chunks(columns / 32 * 20).enumerate() {
+        matrix.row(output, &mut row);
+        let (mut sum, mut size) = (0.0, 0.0);
+        for (small, block) in blocks.chunks(20).enumerate() {
+            let (d, min) = (float(block), float(&block[2..]));
+            let scale = f64::from(activations.scales[small]);
+            for at in 0..32 {
+                let byte = block[4 + at % 16];
+                let weight = d * f64::from(if at < 16 { byte & 15 } else { byte >> 4 }) + min;
+                let column = small * 32 + at;
+                assert!((f64::from(row[column]) - weight).abs() < 1e-6, "{output} {column}");
+                let term = weight * scale * f64::from(activations.quants[column]);
+                (sum, size) = (sum + term, size + term.abs());
+            }
+        }
+        let apart = (f64::from(out[output]) - sum).abs();
+        assert!(apart < 1e-5 * size, "{output}: {apart} of {size}");
     }
 }
 

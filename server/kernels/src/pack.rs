@@ -3,7 +3,7 @@
 use half::f16;
 
 use crate::pool::Pool;
-use crate::tile::{PAIR, ROWS, SMALL, SUPER, Tile4, Tile6, Tile8};
+use crate::tile::{PAIR, ROWS, SMALL, SUPER, Tile4, Tile4One, Tile6, Tile8};
 
 /// How the bytes of a weight file are laid out; ggml's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub enum Format {
     Q6K,
     /// 4 bits with a scale for each 32.
     Q4Zero,
+    /// 4 bits with a scale and a minimum for each 32.
+    Q4One,
     /// 5 bits with a scale for each 32.
     Q5Zero,
     /// 8 bits with a scale for each 32.
@@ -30,6 +32,7 @@ impl Format {
             Self::Q4K => (SUPER, 144),
             Self::Q6K => (SUPER, 210),
             Self::Q4Zero => (SMALL, 18),
+            Self::Q4One => (SMALL, 20),
             Self::Q5Zero => (SMALL, 22),
             Self::Q8Zero => (SMALL, 34),
             Self::F32 => (SMALL, 4 * SMALL),
@@ -68,7 +71,18 @@ pub struct Matrix {
 pub(crate) enum Tiles {
     Four(Vec<Tile4>),
     Six(Vec<Tile6>),
+    FourOne(Vec<Tile4One>),
     Eight(Vec<Tile8>),
+}
+
+impl Tiles {
+    /// Columns of activations that share a scale where these weights read them.
+    pub(crate) fn block(&self) -> usize {
+        match self {
+            Self::Four(_) | Self::Six(_) => SUPER,
+            Self::FourOne(_) | Self::Eight(_) => SMALL,
+        }
+    }
 }
 
 impl Matrix {
@@ -97,6 +111,7 @@ impl Matrix {
         let tiles = match format {
             Format::Q4K => Tiles::Four(fill(pool, Tile4::ZERO, across, down, source, four)),
             Format::Q6K => Tiles::Six(fill(pool, Tile6::ZERO, across, down, source, six)),
+            Format::Q4One => Tiles::FourOne(fill(pool, Tile4One::ZERO, across, down, source, four_one)),
             _ => Tiles::Eight(fill(pool, Tile8::ZERO, across, down, source, |tile, row, at, bytes| {
                 eight(format, tile, row, at, bytes);
             })),
@@ -122,6 +137,7 @@ impl Matrix {
         match &self.tiles {
             Tiles::Four(tiles) => std::mem::size_of_val(tiles.as_slice()),
             Tiles::Six(tiles) => std::mem::size_of_val(tiles.as_slice()),
+            Tiles::FourOne(tiles) => std::mem::size_of_val(tiles.as_slice()),
             Tiles::Eight(tiles) => std::mem::size_of_val(tiles.as_slice()),
         }
     }
@@ -136,6 +152,7 @@ impl Matrix {
         match &self.tiles {
             Tiles::Four(tiles) => read(tiles, SUPER, first, out, |tile, at| tile.get(lane, at)),
             Tiles::Six(tiles) => read(tiles, SUPER, first, out, |tile, at| tile.get(lane, at)),
+            Tiles::FourOne(tiles) => read(tiles, PAIR, first, out, |tile, at| tile.get(lane, at)),
             Tiles::Eight(tiles) => read(tiles, PAIR, first, out, |tile, at| tile.get(lane, at)),
         }
     }
@@ -216,6 +233,18 @@ fn six(tile: &mut Tile6, row: usize, at: usize, bytes: &[u8]) {
     }
 }
 
+fn four_one(tile: &mut Tile4One, row: usize, at: usize, bytes: &[u8]) {
+    for half in 0..2 {
+        let block = &bytes[(at * 2 + half) * 20..][..20];
+        tile.d[half][row] = u16::from_le_bytes([block[0], block[1]]);
+        tile.min[half][row] = u16::from_le_bytes([block[2], block[3]]);
+        for (at, quant) in block[4..].iter().enumerate() {
+            tile.set(row, half * SMALL + at, quant & 15);
+            tile.set(row, half * SMALL + 16 + at, quant >> 4);
+        }
+    }
+}
+
 fn eight(format: Format, tile: &mut Tile8, row: usize, at: usize, bytes: &[u8]) {
     let (_, size) = format.block();
     for half in 0..2 {
@@ -253,7 +282,7 @@ fn eight(format: Format, tile: &mut Tile8, row: usize, at: usize, bytes: &[u8]) 
                 }
                 u16::from_le_bytes([block[0], block[1]])
             }
-            Format::Q4Zero | Format::Q4K | Format::Q6K => {
+            Format::Q4Zero | Format::Q4One | Format::Q4K | Format::Q6K => {
                 for at in 0..16 {
                     quants[at] = (block[2 + at] & 15).cast_signed() - 8;
                     quants[at + 16] = (block[2 + at] >> 4).cast_signed() - 8;

@@ -1,4 +1,4 @@
-//! The three layouts of weights: 16 rows side by side, so that one instruction works on all of them.
+//! The layouts of weights: 16 rows side by side, so that one instruction works on all of them.
 
 /// Rows of a tile.
 pub(crate) const ROWS: usize = 16;
@@ -6,10 +6,10 @@ pub(crate) const ROWS: usize = 16;
 /// Columns of a tile of K-quantised weights.
 pub(crate) const SUPER: usize = 256;
 
-/// Columns of a tile of 8-bit weights.
+/// Columns of a tile of weights with a scale for each 32.
 pub(crate) const PAIR: usize = 64;
 
-/// Columns that share a scale in 8-bit weights.
+/// Columns that share such a scale.
 pub(crate) const SMALL: usize = 32;
 
 /// Q4_K: 16 rows of 256 four-bit weights, `d · scale · q - dmin · min`.
@@ -37,6 +37,16 @@ pub(crate) struct Tile6 {
     /// For each 16 columns, each row's scale.
     pub(crate) scales: [[i8; ROWS]; 16],
     pub(crate) d: [u16; ROWS],
+}
+
+/// Q4_1: 16 rows of 64 four-bit weights, `d · q + min`, with a `d` and a `min` for each 32.
+#[repr(C, align(64))]
+#[derive(Clone)]
+pub(crate) struct Tile4One {
+    /// For each eight columns, each row's four bytes: column `j` below, column `j + 4` above.
+    pub(crate) quants: [[[u8; 64]; 4]; 2],
+    pub(crate) d: [[u16; ROWS]; 2],
+    pub(crate) min: [[u16; ROWS]; 2],
 }
 
 /// Q8_0: 16 rows of 64 eight-bit weights, `d · (q - 128)`, with a `d` for each 32.
@@ -86,6 +96,21 @@ impl Tile6 {
         let low = self.low[sub][four / 2][at] >> (4 * (four % 2)) & 15;
         let quant = low | (self.high[sub][at] >> (2 * four) & 3) << 4;
         wide(self.d[row]) * f32::from(self.scales[sub][row]) * (f32::from(quant) - 32.0)
+    }
+}
+
+impl Tile4One {
+    pub(crate) const ZERO: Self = Self { quants: [[[0; 64]; 4]; 2], d: [[0; ROWS]; 2], min: [[0; ROWS]; 2] };
+
+    pub(crate) fn set(&mut self, row: usize, column: usize, quant: u8) {
+        let (half, group, at) = (column / SMALL, column % SMALL / 8, column % 8);
+        self.quants[half][group][row * 4 + at % 4] |= quant << (4 * (at / 4));
+    }
+
+    pub(crate) fn get(&self, row: usize, column: usize) -> f32 {
+        let (half, group, at) = (column / SMALL, column % SMALL / 8, column % 8);
+        let quant = self.quants[half][group][row * 4 + at % 4] >> (4 * (at / 4)) & 15;
+        wide(self.d[half][row]) * f32::from(quant) + wide(self.min[half][row])
     }
 }
 

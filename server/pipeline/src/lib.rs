@@ -2,16 +2,20 @@
 //! samples out. No I/O, no model, no clock.
 
 pub mod compress;
+pub mod curriculum;
 pub mod explanations;
 pub mod interests;
 pub mod judge;
 pub mod language;
+pub mod lessons;
+pub mod oracle;
 pub mod personas;
 pub mod presets;
 pub mod prompt;
 pub mod rouge;
 pub mod rubrics;
 pub mod select;
+pub mod similar;
 pub mod tags;
 pub mod truth;
 pub mod words;

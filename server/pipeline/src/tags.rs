@@ -7,7 +7,7 @@ pub use rules::{Broken, Candidate, Recent, RuleWords, Rules, brand_key};
 use crate::prompt::{self, Prompt, PromptFile};
 use crate::{PipelineError, compress};
 use concord_domain::History;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 const FILE: &str = "prompts/tags.toml";
@@ -38,7 +38,7 @@ pub fn per_category(count: u32) -> usize {
 }
 
 /// What the generator wrote.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tag {
     /// Number of the interest it serves, from 1.
     pub interest: u32,
@@ -125,6 +125,12 @@ fn schema(interests: usize, count: u32) -> serde_json::Value {
         "required": ["tags"],
         "additionalProperties": false,
     })
+}
+
+/// The document that a model has to write for these tags.
+#[must_use]
+pub fn answer(tags: &[Tag]) -> String {
+    json!({"tags": tags}).to_string()
 }
 
 /// Reads the model's document, each tag with its place in it; one that repeats an earlier one word for

@@ -44,6 +44,9 @@ fn of_database(trouble: Option<Trouble>, error: &dyn std::error::Error) -> Error
             away("its disk is full; tell the operator, and send it again when there is room")
         }
         Some(Trouble::Away) => away("it does not answer now; send it again in a few seconds"),
+        Some(Trouble::Contended) => {
+            away("somebody changed the same at the same moment; nothing of yours is stored, send it again")
+        }
         None => internal(error),
     }
 }
@@ -63,5 +66,17 @@ pub(crate) fn of_model(error: ModelError) -> Error {
         }
         ModelError::Overloaded => Error::Busy { retry_after: 5 },
         other => internal(&other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_with_a_full_queue_asks_to_come_again() {
+        let error = of_model(ModelError::Overloaded);
+        assert!(matches!(error, Error::Busy { retry_after: 5 }), "{error:?}");
+        assert_eq!(error.status(), 429);
     }
 }

@@ -8,9 +8,10 @@ mod score;
 use crate::audit::estimate;
 use crate::error::OrInternal;
 use crate::generation::read_history;
+use crate::jobs::JobError;
 use concord_agreement::proportion;
 use concord_domain::api::Result;
-use concord_domain::{Actor, Capability, Error, GenerationId, Matching, PipelineEvaluation};
+use concord_domain::{Actor, Capability, Error, GenerationId, HISTORY_TOKENS, Matching, PipelineEvaluation};
 use concord_pipeline::truth::TruthWords;
 use concord_pipeline::{interests::Mark, presets, rouge};
 use concord_store::{evaluation, generations};
@@ -114,6 +115,36 @@ pub async fn pipeline(pool: &PgPool, actor: &Actor, id: Option<GenerationId>) ->
     })
 }
 
+/// Whether the tags of a user reach the category of the next thing, and how many count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Hit {
+    pub(crate) hit: bool,
+    pub(crate) tags: u32,
+}
+
+/// HR@30 user by user, of a run with the last day kept away: users who are through, and whose next thing has a category.
+/// Who got no tag is missed.
+pub(crate) async fn hits(
+    conn: &mut sqlx::PgConnection,
+    id: GenerationId,
+) -> std::result::Result<BTreeMap<i64, Hit>, JobError> {
+    let mut categories: BTreeMap<i64, Vec<Option<String>>> = BTreeMap::new();
+    for row in evaluation::written(conn, id, "tag").await? {
+        categories.entry(row.user).or_default().push(row.body.category);
+    }
+    let done = evaluation::run(conn, id).await?.map(|(_, done)| done).unwrap_or_default();
+    let mut found = BTreeMap::new();
+    for user in done {
+        let next = next_category(conn, user).await.map_err(|error| JobError::again(5, error.to_string()))?;
+        let Some(next) = next else { continue };
+        let mut tags = categories.remove(&user).unwrap_or_default();
+        tags.truncate(TAGS);
+        let hit = tags.iter().flatten().any(|it| *it == next);
+        found.insert(user, Hit { hit, tags: u32::try_from(tags.len()).unwrap_or(u32::MAX) });
+    }
+    Ok(found)
+}
+
 fn matching(rule: &TruthWords) -> Result<Matching> {
     let checked = rule.check().or_internal()?;
     Ok(Matching {
@@ -130,7 +161,7 @@ fn names(body: &Value) -> Vec<String> {
 
 /// The category of the first thing the user did with an item on the day that was kept away.
 async fn next_category(conn: &mut sqlx::PgConnection, user: i64) -> Result<Option<String>> {
-    let Ok(reading) = read_history(conn, user, true).await else { return Ok(None) };
+    let Ok(reading) = read_history(conn, user, true, HISTORY_TOKENS).await else { return Ok(None) };
     let next = reading.held.iter().rev().find_map(|event| event.item.as_ref());
     Ok(next.filter(|item| !item.category.is_empty()).map(|item| item.category.join(" > ")))
 }

@@ -9,12 +9,13 @@ use crate::jobs::JobError;
 use async_trait::async_trait;
 use concord_domain::api::{self, Result};
 use concord_domain::{
-    Actor, Capability, Error, Export, ExportId, ExportPolicy, ExportPreview, JobId, SampleId, SampleLineage,
+    AccountId, Actor, Capability, Error, Export, ExportId, ExportPolicy, ExportPreview, JobId, SampleId,
+    SampleLineage,
 };
 use concord_store::jobs::NewJob;
 use concord_store::{events, exports, jobs, review};
 use serde::{Deserialize, Serialize};
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 use write::fill;
@@ -32,6 +33,20 @@ pub struct ExportsService {
 pub struct ExportArgs {
     /// The export.
     pub export: ExportId,
+}
+
+impl ExportArgs {
+    /// The job that writes it.
+    pub(crate) fn job(&self, by: Option<AccountId>) -> NewJob {
+        NewJob {
+            id: JobId(Uuid::now_v7()),
+            kind: "export",
+            args: serde_json::json!(self),
+            priority: 20,
+            dedupe_key: Some(format!("export:{}", self.export)),
+            created_by: by,
+        }
+    }
 }
 
 impl ExportsService {
@@ -61,6 +76,23 @@ impl ExportsService {
         fill(tx, id, policy, out).await
     }
 
+    /// Asks for an export in the caller's transaction: its row, its job and its event.
+    pub(crate) async fn insert(
+        &self,
+        tx: &mut PgConnection,
+        actor: &Actor,
+        id: ExportId,
+        policy: &ExportPolicy,
+    ) -> Result<()> {
+        actor.require(Capability::Export)?;
+        policy.check()?;
+        let text = policy_text(policy)?;
+        exports::insert(tx, id, &text, &self.place_of(id), Some(actor.account)).await.or_internal()?;
+        jobs::enqueue(tx, &ExportArgs { export: id }.job(Some(actor.account))).await.or_internal()?;
+        let detail = serde_json::json!(policy);
+        events::append(tx, Some(actor.account), "export", &id.to_string(), &detail).await.or_internal()
+    }
+
     /// Runs an export job.
     ///
     /// # Errors
@@ -73,7 +105,10 @@ impl ExportsService {
         let policy: ExportPolicy =
             toml::from_str(&export.policy).map_err(|error| JobError::give_up(error.to_string()))?;
         let out = self.place_of(args.export);
-        if Path::new(&out).exists() {
+        if out.contains("://") {
+            // Of a try that was killed: the prefix bears this export's id, so nothing else lies there.
+            concord_export::sweep_store(&out).await.map_err(|error| JobError::again(5, error.to_string()))?;
+        } else if Path::new(&out).exists() {
             // A try that was killed after the rename but before the record: the same rows are written again.
             tokio::fs::remove_dir_all(&out).await.map_err(|error| JobError::again(5, error.to_string()))?;
         }
@@ -96,25 +131,9 @@ impl api::Exports for ExportsService {
     }
 
     async fn start(&self, actor: &Actor, policy: ExportPolicy) -> Result<Export> {
-        actor.require(Capability::Export)?;
-        policy.check()?;
         let id = ExportId(Uuid::now_v7());
         let mut tx = self.pool.begin().await.or_internal()?;
-        let text = policy_text(&policy)?;
-        exports::insert(&mut tx, id, &text, &self.place_of(id), Some(actor.account)).await.or_internal()?;
-        let job = NewJob {
-            id: JobId(Uuid::now_v7()),
-            kind: "export",
-            args: serde_json::json!(ExportArgs { export: id }),
-            priority: 20,
-            dedupe_key: Some(format!("export:{id}")),
-            created_by: Some(actor.account),
-        };
-        jobs::enqueue(&mut tx, &job).await.or_internal()?;
-        let detail = serde_json::json!(policy);
-        events::append(&mut tx, Some(actor.account), "export", &id.to_string(), &detail)
-            .await
-            .or_internal()?;
+        self.insert(&mut tx, actor, id, &policy).await?;
         let export = exports::list(&mut tx, Some(id), 1).await.or_internal()?.pop();
         tx.commit().await.or_internal()?;
         export.ok_or_else(|| Error::not_found("export"))

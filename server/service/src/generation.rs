@@ -21,7 +21,7 @@ use concord_pipeline::{PipelineError, Prompt, compress, language};
 use concord_store::generations::Call;
 use concord_store::jobs::NewJob;
 use concord_store::samples::{Body, NewSample};
-use concord_store::{behaviours, generations, jobs, rubrics, samples, users};
+use concord_store::{behaviours, generations, jobs, models, rubrics, samples, users};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
@@ -29,8 +29,6 @@ use sqlx::{PgConnection, PgPool};
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// Tokens of history a generator and a judge read.
-const HISTORY_BUDGET: usize = 1200;
 /// Behaviours read of a user: the paper's average is 37,000.
 const HISTORY_LIMIT: i64 = 40_000;
 const TEMPERATURE: f64 = 0.3;
@@ -112,6 +110,23 @@ impl Generator {
     /// # Errors
     /// [`JobError`]: whether to try again, and when.
     pub async fn run(&self, args: GenerateArgs, progress: &Progress) -> Result<(), JobError> {
+        self.of(args.generation).await?.stages(args, progress).await
+    }
+
+    /// This, writing with the model that the generation was begun with, whichever serves now.
+    async fn of(&self, id: GenerationId) -> Result<Self, JobError> {
+        let mut conn = self.pool.acquire().await?;
+        let writer = models::writer(&mut conn, id).await?;
+        drop(conn);
+        let (_, sha256) = writer.ok_or_else(|| JobError::give_up("the generation is gone"))?;
+        let mut it = self.clone();
+        if let Some(model) = self.models.generator.with_weights(&sha256).await? {
+            it.models.generator = model;
+        }
+        Ok(it)
+    }
+
+    async fn stages(&self, args: GenerateArgs, progress: &Progress) -> Result<(), JobError> {
         loop {
             let (stage, subject) = self.subject(args).await?;
             match stage.as_str() {
@@ -155,7 +170,7 @@ impl Generator {
         let user =
             users::by_id(&mut tx, args.user).await?.ok_or_else(|| JobError::give_up("the user is gone"))?;
         let Reading { history, behaviours, .. } =
-            read_history(&mut tx, args.user, stage.request.hold_out).await?;
+            read_history(&mut tx, args.user, stage.request.hold_out, stage.request.history_tokens).await?;
         let history = match stage.history.filter(|history| !history.lines.is_empty()) {
             Some(history) => history,
             None => {
@@ -237,11 +252,16 @@ pub struct Reading {
     pub held: Vec<Behaviour>,
 }
 
-/// Reads and compresses a user's behaviour, the last day kept away where that is asked for.
+/// Reads a user's behaviour, compressed to at most `budget` tokens, the last day kept away where that is asked for.
 ///
 /// # Errors
 /// [`JobError`] when nothing can be read of the user.
-pub async fn read_history(conn: &mut PgConnection, user: i64, hold_out: bool) -> Result<Reading, JobError> {
+pub async fn read_history(
+    conn: &mut PgConnection,
+    user: i64,
+    hold_out: bool,
+    budget: u32,
+) -> Result<Reading, JobError> {
     let mut events = behaviours::history(conn, user, HISTORY_LIMIT).await?;
     let mut as_of = behaviours::newest(conn, user).await?.map(|at| at.to_zoned(TimeZone::UTC).date());
     let counts = behaviours::counts(conn, user).await?;
@@ -251,8 +271,13 @@ pub async fn read_history(conn: &mut PgConnection, user: i64, hold_out: bool) ->
         (held, events, day) = without_last_day(events);
         as_of = day.or(as_of);
     }
-    let mut history = compress::compress(&events, as_of, HISTORY_BUDGET, &language::estimate_tokens);
+    let mut history = compress::compress(&events, as_of, budget as usize, &language::estimate_tokens);
     history.behaviours = u32::try_from(counts.all).unwrap_or(u32::MAX);
+    if history.lines.is_empty() && history.dropped_lines > 0 {
+        return Err(JobError::give_up(format!(
+            "no line of the history fits {budget} tokens: raise history_tokens"
+        )));
+    }
     if history.lines.is_empty() {
         return Err(JobError::give_up(
             "no reliable behaviour on titled items: nothing to read an interest from",

@@ -1,6 +1,7 @@
 //! The worker: claims jobs, renews their leases, runs them, and decides what a failure means.
 
 use crate::acceptance::{self, AcceptArgs};
+use crate::evolve::{RoundArgs, Rounds};
 use crate::exports::ExportsService;
 use crate::generation::{self, GenerateArgs, Generator};
 use crate::judges;
@@ -10,6 +11,7 @@ use concord_domain::JobId;
 use concord_domain::ports::ModelError;
 use concord_store::StoreError;
 use concord_store::jobs::{self, Claimed};
+use concord_store::rounds;
 use serde::Deserialize;
 use sqlx::{PgConnection, PgPool};
 use std::sync::Arc;
@@ -22,9 +24,11 @@ const LEASE_SECONDS: i32 = 60;
 const RENEW_EVERY: Duration = Duration::from_secs(15);
 const IDLE: Duration = Duration::from_millis(500);
 /// Kinds that need a model: run one at a time, as the model does.
-pub const MODEL_KINDS: [&str; 6] = ["generate", "judge", "rejudge", "probe", "explain", "rationale"];
+pub const MODEL_KINDS: [&str; 7] = ["generate", "judge", "rejudge", "probe", "head", "explain", "rationale"];
 /// Kinds that need none: never wait for a model.
 pub const LIGHT_KINDS: [&str; 4] = ["export", "accept", "recalibrate", "retain"];
+/// Rounds, which train: a loop of their own, because that takes minutes.
+pub const ROUND_KINDS: [&str; 1] = ["round"];
 /// Messages to elsewhere: they wait for others, and nothing waits for them.
 pub const POST_KINDS: [&str; 1] = ["webhook"];
 
@@ -136,6 +140,8 @@ pub struct Worker {
     pub judge: Judge,
     /// Runs `export`.
     pub exports: ExportsService,
+    /// Runs `round`; `None` where nothing is trained.
+    pub rounds: Option<Rounds>,
     /// Runs `webhook`.
     pub courier: Courier,
     /// Is told how each try ended.
@@ -216,13 +222,18 @@ impl Worker {
             "generate" => self.generator.run(args(job)?, progress).await,
             "judge" => self.judge.run(args(job)?, progress).await,
             "rejudge" => self.judge.rejudge(args(job)?, progress).await,
-            "recalibrate" => judges::recalibrate(&self.pool, args(job)?, progress).await,
+            "recalibrate" => judges::recalibrate(&self.pool, &self.judge.models, args(job)?, progress).await,
+            "head" => self.judge.train_head(args(job)?, progress).await,
             "probe" => self.judge.probe(args(job)?, progress).await,
             "explain" => self.generator.build_table(args(job)?, progress).await.map(drop),
             "rationale" => self.judge.rationales(args(job)?).await,
             "export" => self.exports.run(args(job)?).await,
             "retain" => crate::retention::run(&self.pool, args(job)?).await,
             "accept" => acceptance::run(&self.pool, &args::<AcceptArgs>(job)?).await,
+            "round" => match &self.rounds {
+                Some(rounds) => rounds.run(args(job)?, progress).await,
+                None => Err(JobError::give_up("models are not trained in this process")),
+            },
             "webhook" => self.courier.run(args(job)?).await,
             other => Err(JobError::give_up(format!("unknown kind of job {other}"))),
         }
@@ -256,7 +267,12 @@ impl Worker {
             Err(error) if error.tries_again(job) => {
                 let JobError { why, again_after, counted } = error;
                 let seconds = again_after.unwrap_or_default();
-                tracing::warn!(job = %job.id, kind = job.kind, attempt = job.attempt, %why, "job will be tried again");
+                // Whoever only waits, as a round for people does, says so every two seconds.
+                if counted {
+                    tracing::warn!(job = %job.id, kind = job.kind, attempt = job.attempt, %why, "job will be tried again");
+                } else {
+                    tracing::debug!(job = %job.id, kind = job.kind, %why, "job waits");
+                }
                 jobs::retry(&mut conn, job.id, owner, seconds, counted, &why).await
             }
             Err(JobError { why, .. }) => {
@@ -278,6 +294,14 @@ pub(crate) async fn ended_short(
     args: &serde_json::Value,
     why: &str,
 ) -> Result<(), StoreError> {
+    if let ("round", Ok(args)) = (kind, RoundArgs::deserialize(args)) {
+        let state = if why == "cancelled" { "stopped" } else { "failed" };
+        rounds::end(conn, args.round, state, Some(why)).await?;
+        return Ok(());
+    }
+    if kind == "head" {
+        return judges::train::ended_short(conn, args, why).await;
+    }
     let Ok(args) = GenerateArgs::deserialize(args) else { return Ok(()) };
     match kind {
         "generate" => generation::end_short(conn, args, why).await,

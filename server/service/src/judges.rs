@@ -2,9 +2,13 @@
 //! what rested on the old one ends with it.
 
 mod calibrate;
+pub(crate) mod head;
 pub mod probes;
 pub(crate) mod read;
+pub(crate) mod registry;
+mod rewrite;
 pub(crate) mod setup;
+pub mod train;
 mod views;
 
 use crate::audit::{fold, major_of};
@@ -16,13 +20,13 @@ use async_trait::async_trait;
 use calibrate::RecalibrateArgs;
 use concord_domain::api::{self, Result};
 use concord_domain::{
-    Actor, Calibrated, CalibrationRequest, Capability, DrawRequest, Error, JobId, ProbeReport, ProbeRequest,
-    Rubric, SeniorRule, TaskJudge,
+    Actor, Calibrated, CalibrationRequest, Capability, DrawRequest, Error, HeadRequest, HeadRun, JobId,
+    ProbeReport, ProbeRequest, Rubric, SeniorRule, TaskJudge,
 };
 use concord_pipeline::judge::{Candidate, draw};
 use concord_store::jobs::NewJob;
 use concord_store::judges::Agreed;
-use concord_store::{events, jobs, judges, rubrics, senior};
+use concord_store::{events, heads, jobs, judges, rubrics, senior};
 use probes::ProbeArgs;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
@@ -60,10 +64,11 @@ impl JudgesService {
 /// Writes the verdicts of a task's judge from stored logits.
 pub(crate) async fn recalibrate(
     pool: &PgPool,
+    models: &Models,
     args: RecalibrateArgs,
     progress: &Progress,
 ) -> std::result::Result<(), JobError> {
-    calibrate::recalibrate(pool, &args, progress).await
+    rewrite::recalibrate(pool, models, &args, progress).await
 }
 
 #[async_trait]
@@ -102,7 +107,7 @@ impl api::Judges for JudgesService {
         // Other examples give other logits: what was fitted on the old ones says nothing of them.
         let before = configs.first().map(|it| it.asked.clone());
         if before != Some(setup::names(&mut tx, &info, &wanted).await.or_internal()?.asked) {
-            wanted.calibrations.clear();
+            wanted.forget();
         }
         setup::adopt(&mut tx, task, &info, &wanted, "examples", Some(actor.account)).await.or_internal()?;
         tx.commit().await.or_internal()?;
@@ -136,10 +141,51 @@ impl api::Judges for JudgesService {
         let names = setup::adopt(&mut tx, task, &info, &wanted, "calibration", Some(actor.account))
             .await
             .or_internal()?;
-        let job = RecalibrateArgs { task: task.to_owned(), judge: names.judge.clone() }.job(actor.account);
+        let job =
+            RecalibrateArgs { task: task.to_owned(), judge: names.judge.clone() }.job(Some(actor.account));
         jobs::enqueue_again(&mut tx, &job).await.or_internal()?;
         tx.commit().await.or_internal()?;
         Ok(Calibrated { judge: names.judge, criteria: fitted.criteria, refused: fitted.refused })
+    }
+
+    async fn train_head(&self, actor: &Actor, task: &str, request: HeadRequest) -> Result<HeadRun> {
+        actor.require(Capability::ManageProgramme)?;
+        request.check()?;
+        let mut tx = self.pool.begin().await.or_internal()?;
+        rubric(&mut tx, task).await?;
+        if judges::configs(&mut tx, task, true).await.or_internal()?.is_empty() {
+            let mend = format!("the task has no judge yet: `concord judge --task {task}` first");
+            return Err(Error::conflict("no_judge", mend));
+        }
+        let run = train::begin(&mut tx, actor, task, &request).await.or_internal()?;
+        let planned = heads::runs(&mut tx, None, Some(run)).await.or_internal()?.pop();
+        tx.commit().await.or_internal()?;
+        planned.ok_or_else(|| Error::not_found("run"))
+    }
+
+    async fn heads(&self, actor: &Actor, task: &str) -> Result<Vec<HeadRun>> {
+        actor.require(Capability::ReadAll)?;
+        let mut conn = self.pool.acquire().await.or_internal()?;
+        rubric(&mut conn, task).await?;
+        heads::runs(&mut conn, Some(task), None).await.or_internal()
+    }
+
+    async fn drop_heads(&self, actor: &Actor, task: &str) -> Result<TaskJudge> {
+        actor.require(Capability::ManageProgramme)?;
+        let info = self.info().await?;
+        let mut tx = self.pool.begin().await.or_internal()?;
+        rubric(&mut tx, task).await?;
+        let configs = judges::configs(&mut tx, task, true).await.or_internal()?;
+        if configs.iter().all(|it| it.head.is_none()) {
+            return Err(Error::conflict("no_head", "the task's judge has no head"));
+        }
+        registry::dropped(&mut tx, actor, task).await?;
+        let setup =
+            setup::without_heads(&mut tx, task, &info, "head", Some(actor.account)).await.or_internal()?;
+        let job = RecalibrateArgs { task: task.to_owned(), judge: setup.judge }.job(Some(actor.account));
+        jobs::enqueue_again(&mut tx, &job).await.or_internal()?;
+        tx.commit().await.or_internal()?;
+        self.task_judge(task).await
     }
 
     async fn rejudge(&self, actor: &Actor, task: &str, labelled_only: bool) -> Result<()> {

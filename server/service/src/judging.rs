@@ -2,8 +2,9 @@
 
 use crate::generation::GenerateArgs;
 use crate::jobs::{JobError, Progress};
+use crate::judges::head::Known;
 use crate::judges::read::{Read, read};
-use crate::judges::setup::{self, Setup};
+use crate::judges::setup::Setup;
 use crate::models::Models;
 use concord_domain::ports::{GenerateRequest, ModelError, Priority, Score, ScoreRequest, Scored};
 use concord_domain::{JobId, Rubric, Sample, SampleId};
@@ -96,11 +97,10 @@ impl Judge {
     /// # Errors
     /// [`JobError`]: whether to try again, and when.
     pub async fn rejudge(&self, args: RejudgeArgs, progress: &Progress) -> Result<(), JobError> {
-        let info = self.models.judge.info().await?;
         let mut done = 0;
         loop {
             let mut conn = self.pool.acquire().await?;
-            let setup = setup::current(&mut conn, &args.task, &info).await?;
+            let setup = self.setup(&mut conn, &args.task).await?;
             let todo =
                 judges::unjudged_by(&mut conn, &args.task, &setup.judge, args.labelled_only, 256).await?;
             let (all, judged, _) = judges::coverage(&mut conn, &args.task, &setup.judge).await?;
@@ -123,8 +123,7 @@ impl Judge {
     /// # Errors
     /// [`JobError`]: the model's or the database's.
     pub async fn name(&self, conn: &mut PgConnection, task: &str) -> Result<String, JobError> {
-        let info = self.models.judge.info().await?;
-        Ok(setup::current(conn, task, &info).await?.judge)
+        Ok(self.setup(conn, task).await?.judge)
     }
 
     /// Judges these samples one by one; one that cannot be judged now does not keep the others from it. Gives how many
@@ -146,14 +145,13 @@ impl Judge {
 
     /// Judges the first of these samples, with several sets the first few of one task and user; gives how many.
     async fn judge_some(&self, ids: &[SampleId]) -> Result<usize, JobError> {
-        let info = self.models.judge.info().await?;
         let mut conn = self.pool.acquire().await?;
         let mut subjects = load(&mut conn, &ids[..ids.len().min(1)]).await?;
         let first = subjects.first().ok_or_else(|| JobError::give_up("the sample is gone"))?;
         let task = first.sample.task.clone();
         let user = first.sample.user.clone();
         // Read anew each time: a lead may have changed the judge meanwhile, and a verdict bears the name of who gave it.
-        let setup = setup::current(&mut conn, &task, &info).await?;
+        let setup = self.setup(&mut conn, &task).await?;
         if setup.sets.len() > 1 {
             subjects = load(&mut conn, &ids[..ids.len().min(TOGETHER)]).await?;
         }
@@ -163,8 +161,10 @@ impl Judge {
         let together = subjects.iter().take_while(|it| alike(it)).count().max(1);
         subjects.truncate(together);
         let heard = self.hear(&setup.sets, &subjects).await?;
-        for (subject, heard) in subjects.iter().zip(&heard) {
-            self.store(&setup, subject, heard).await?;
+        let samples: Vec<&Sample> = subjects.iter().map(|it| &it.sample).collect();
+        let similar = self.similarities(&setup, &samples).await?;
+        for ((subject, heard), similar) in subjects.iter().zip(&heard).zip(similar) {
+            self.store(&setup, subject, heard, similar).await?;
         }
         Ok(together)
     }
@@ -210,11 +210,17 @@ impl Judge {
         }
     }
 
-    async fn store(&self, setup: &Setup, subject: &Subject, heard: &Heard) -> Result<(), JobError> {
+    async fn store(
+        &self,
+        setup: &Setup,
+        subject: &Subject,
+        heard: &Heard,
+        similar: Vec<Option<f64>>,
+    ) -> Result<(), JobError> {
         let id = subject.sample.id;
+        let verdicts = heard.verdicts(setup, &subject.rubric, similar);
         let mut tx = self.pool.begin().await?;
-        for (place, criterion) in subject.rubric.criteria.iter().enumerate() {
-            let read = heard.read(place, setup.calibrations.get(&criterion.name));
+        for (criterion, read) in subject.rubric.criteria.iter().zip(verdicts) {
             let new = NewVerdict {
                 id: Uuid::now_v7(),
                 sample: id,
@@ -272,14 +278,25 @@ impl Judge {
 }
 
 impl Heard {
-    /// The verdict on the rubric's criterion at this place.
-    pub(crate) fn read(
-        &self,
-        place: usize,
-        calibration: Option<&concord_agreement::calibrator::Calibrator>,
-    ) -> Read {
-        let scores: Vec<&Score> = self.sets.iter().filter_map(|set| set.scores.get(place)).collect();
-        read(&self.answers, &scores, calibration)
+    /// The verdicts, a criterion of the rubric each.
+    pub(crate) fn verdicts(&self, setup: &Setup, rubric: &Rubric, similar: Vec<Option<f64>>) -> Vec<Read> {
+        let plain: Vec<(&str, Read)> = rubric
+            .criteria
+            .iter()
+            .enumerate()
+            .map(|(place, criterion)| {
+                let scores: Vec<&Score> = self.sets.iter().filter_map(|set| set.scores.get(place)).collect();
+                let calibration = setup.calibrations.get(&criterion.name);
+                (criterion.name.as_str(), read(&self.answers, &scores, calibration))
+            })
+            .collect();
+        let mut known = Known { similar, ..Known::default() };
+        for (criterion, read) in &plain {
+            if let Some(logits) = &read.logits {
+                known.hear(criterion, logits, &self.answers);
+            }
+        }
+        plain.into_iter().map(|(criterion, read)| setup.verdict(criterion, &known, read)).collect()
     }
 
     /// What it cost, over all sets.

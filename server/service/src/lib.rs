@@ -9,6 +9,7 @@ pub mod audit_log;
 pub mod backup;
 pub mod demo;
 pub mod evaluation;
+pub mod evolve;
 pub mod explain;
 pub mod exports;
 pub mod generation;
@@ -27,6 +28,7 @@ pub mod retrieval;
 pub mod review;
 pub mod rubrics;
 pub mod samples;
+pub mod training;
 pub mod webhooks;
 pub mod work;
 

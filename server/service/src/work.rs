@@ -10,14 +10,15 @@ use concord_domain::api::{self, Result};
 use concord_domain::ports::ModelInfo;
 use concord_domain::{
     Actor, Capability, Error, Generation, GenerationId, GenerationRequest, Job, JobId, LeadOverview,
-    Overview, Proportion, TaskCounts,
+    ModelRole, Overview, Proportion, TaskCounts,
 };
+use concord_store::models::{self, Which};
 use concord_store::{events, generations, jobs, overview, review, users};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 /// A user needs so many reliable behaviours for an interest to show.
-const MIN_RELIABLE: i64 = 5;
+pub(crate) const MIN_RELIABLE: i64 = 5;
 
 /// Work use cases.
 #[derive(Clone)]
@@ -48,28 +49,22 @@ impl WorkService {
         check(&request)?;
         let mut tx = self.pool.begin().await.or_internal()?;
         let drawn = draw(&mut tx, &request).await?;
-        let id = GenerationId(Uuid::now_v7());
-        let prompts = generation::prompt_versions().or_internal()?;
-        let new = generations::NewGeneration {
-            id,
-            request: &request,
-            model,
-            prompts: &prompts,
-            created_by: Some(actor.account),
-        };
-        generations::insert(&mut tx, &new, &drawn).await.or_internal()?;
-        for user in drawn.iter().filter(|_| queue) {
-            let job = GenerateArgs { generation: id, user: *user }.generate_job(Some(actor.account));
-            let job = jobs::NewJob { priority: request.priority, ..job };
-            jobs::enqueue(&mut tx, &job).await.or_internal()?;
-        }
-        let detail = serde_json::json!({"users": drawn.len(), "model": model.name});
-        events::append(&mut tx, Some(actor.account), "generate", &id.to_string(), &detail)
-            .await
-            .or_internal()?;
+        let id = plan_in(&mut tx, actor, &request, model, &drawn, queue).await?;
         let generation = generations::list(&mut tx, Some(id), 1).await.or_internal()?.pop();
         tx.commit().await.or_internal()?;
         generation.ok_or_else(|| Error::not_found("generation"))
+    }
+
+    /// A generator of the registry by its name.
+    async fn trained(&self, name: &str) -> Result<ModelInfo> {
+        let mut conn = self.pool.acquire().await.or_internal()?;
+        let found = models::list(&mut conn, Which::Name(name)).await.or_internal()?.pop();
+        drop(conn);
+        let unknown =
+            || Error::invalid("model", "a generator of the registry: `concord evolve models` lists them");
+        let found = found.filter(|it| it.place.role == ModelRole::Generator).ok_or_else(unknown)?;
+        let model = self.models.generator.with_weights(&found.sha256).await.map_err(of_model)?;
+        model.ok_or_else(unknown)?.info().await.map_err(of_model)
     }
 
     async fn lead_overview(&self, conn: &mut PgConnection) -> Result<LeadOverview> {
@@ -100,7 +95,10 @@ impl api::Work for WorkService {
 
     async fn generate(&self, actor: &Actor, request: GenerationRequest) -> Result<Generation> {
         actor.require(Capability::Generate)?;
-        let model = self.models.generator.info().await.map_err(of_model)?;
+        let model = match &request.model {
+            None => self.models.generator.info().await.map_err(of_model)?,
+            Some(name) => self.trained(name).await?,
+        };
         self.plan(actor, request, &model, true).await
     }
 
@@ -136,12 +134,38 @@ impl api::Work for WorkService {
     }
 }
 
+/// Plans a generation over these users in the caller's transaction; gives its id.
+pub(crate) async fn plan_in(
+    tx: &mut PgConnection,
+    actor: &Actor,
+    request: &GenerationRequest,
+    model: &ModelInfo,
+    drawn: &[i64],
+    queue: bool,
+) -> Result<GenerationId> {
+    actor.require(Capability::Generate)?;
+    let id = GenerationId(Uuid::now_v7());
+    let prompts = generation::prompt_versions().or_internal()?;
+    let created_by = Some(actor.account);
+    let new = generations::NewGeneration { id, request, model, prompts: &prompts, created_by };
+    generations::insert(tx, &new, drawn).await.or_internal()?;
+    for user in drawn.iter().filter(|_| queue) {
+        let job = GenerateArgs { generation: id, user: *user }.generate_job(created_by);
+        let job = jobs::NewJob { priority: request.priority, ..job };
+        jobs::enqueue(tx, &job).await.or_internal()?;
+    }
+    let detail = serde_json::json!({"users": drawn.len(), "model": model.name});
+    events::append(tx, created_by, "generate", &id.to_string(), &detail).await.or_internal()?;
+    Ok(id)
+}
+
 fn check(request: &GenerationRequest) -> Result<()> {
     let bounds = [
         ("users", request.users, 1..=100_000),
         ("interests", request.interests, 1..=20),
         ("tags", request.tags, 1..=60),
         ("explanations", request.explanations, 0..=50),
+        ("history_tokens", request.history_tokens, 100..=32_000),
         ("personas", request.personas, 0..=6),
         ("candidates", request.candidates, 1..=8),
     ];

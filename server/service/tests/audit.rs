@@ -4,7 +4,7 @@ mod audited;
 
 use audited::{World, rubric};
 use concord_domain::api::{Audit, Rubrics};
-use concord_domain::{Actor, AuditFilter, CertificateRequest, Error, Localised, Role, Statement};
+use concord_domain::{Actor, AuditFilter, Card, CertificateRequest, Error, Localised, Role, Statement};
 use concord_service::audit::{fold, refold};
 use concord_service::rubrics::RubricsService;
 use sqlx::PgPool;
@@ -146,8 +146,36 @@ async fn what_is_kept_up_to_date_equals_what_is_counted_anew(pool: PgPool) {
         }
     }
     fold(&world.pool).await.expect("a fold");
-    assert!(world.card("ok").await.n > 20);
+    // The monitors read on meanwhile.
+    let counted = async || Card { drift: Vec::new(), ..world.card("ok").await };
+    let kept = counted().await;
+    assert!(kept.n > 20);
     assert_eq!(refold(&world.pool).await.expect("a refold"), 0);
+    // What is not what its rows say is found, and is right again afterwards.
+    for tampered in [
+        "update audit_references set pass = not pass where sample_id = (select min(sample_id::text)::uuid from audit_references)",
+        "delete from audit_references where sample_id = (select max(sample_id::text)::uuid from audit_references)",
+        "insert into audit_references select (select id from samples s where half = 'audit' and not exists (select from labels l where l.sample_id = s.id) limit 1),
+            criterion, major, rubric_version, raters, votes, adjudicated, pass, pi, imported, first_tx, first_seq, first_pass from audit_references limit 1",
+    ] {
+        assert_eq!(sqlx::query(tampered).execute(&world.pool).await.expect("a change").rows_affected(), 1);
+        assert_eq!(refold(&world.pool).await.expect("a refold"), 0, "counts come from the rows");
+        let wrong: i64 = sqlx::query_scalar(
+            "select count(*) from audit_references r where not exists (
+                select from labels l where l.sample_id = r.sample_id and l.criterion = r.criterion)
+             or pass is distinct from (votes[1]) and cardinality(votes) = 1",
+        )
+        .fetch_one(&world.pool)
+        .await
+        .expect("a count");
+        assert_eq!(wrong, 0, "after {tampered}");
+    }
+    sqlx::query("update audit_patterns set times = times + 1 where card_id = (select min(card_id) from audit_patterns)")
+        .execute(&world.pool)
+        .await
+        .expect("a change");
+    assert!(refold(&world.pool).await.expect("a refold") > 0);
+    assert_eq!(counted().await, kept);
 }
 
 /// Verdicts where there are none yet.
@@ -212,6 +240,37 @@ async fn imported_labels_certify_nothing_until_a_lead_says_what_they_are(pool: P
     let annotator = Actor { role: Role::Annotator, ..world.lead.clone() };
     let refused = world.audit.certify(&annotator, world.request(&["pass"], 0.1, 0.1)).await;
     assert!(matches!(refused, Err(Error::Forbidden)));
+}
+
+/// The watch opens monitors of classes it sees first at any moment, also between the plan of an attempt and its end.
+#[sqlx::test(migrations = "../../migrations")]
+async fn a_certificate_is_issued_while_the_watch_opens_a_monitor_of_its_class(pool: PgPool) {
+    let world = World::new(pool).await;
+    world.cells([300, 6, 0, 0]).await;
+    sqlx::raw_sql(
+        "create function pause() returns trigger language plpgsql as $$ begin perform pg_sleep(1); return new; end $$;
+         create trigger pause before update of labels_through on certificate_attempts for each row execute function pause();
+         create trigger pause after insert on drift_monitors for each row when (new.certificate_id is null) execute function pause();",
+    )
+    .execute(&world.pool)
+    .await
+    .expect("triggers");
+    let watch = async {
+        let planned = "select exists (select from certificate_attempts)";
+        while !sqlx::query_scalar::<_, bool>(planned).fetch_one(&world.pool).await.expect("an answer") {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        concord_service::audit::advance(&world.pool).await.expect("a look at the log");
+    };
+    let (made, ()) = tokio::join!(world.certify(world.request(&["pass"], 0.1, 0.1)), watch);
+    assert_eq!(made.shown.status, "live");
+    let open: Vec<Option<uuid::Uuid>> = sqlx::query_scalar(
+        "select certificate_id from drift_monitors where criterion = 'ok' and verdict = 'pass' and closed_at is null",
+    )
+    .fetch_all(&world.pool)
+    .await
+    .expect("monitors");
+    assert_eq!(open, [Some(made.id)], "what the certificate accepts is watched");
 }
 
 #[sqlx::test(migrations = "../../migrations")]

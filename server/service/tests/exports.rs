@@ -330,6 +330,14 @@ async fn caps_count_by_user_and_category_and_hold_out_goes_by_user(pool: PgPool)
     assert_eq!(desk.taken(&capped(5, 0)).await.len(), 15);
     let by_category = desk.taken(&capped(0, 1)).await;
     assert_eq!(by_category.len(), 3 * (1 + 4), "one of four with an item, and all without");
+    desk.sql("update samples set body = body || '{\"category\":\"outdoor > fishing\"}' where ordinal = 2")
+        .await;
+    let by_category = desk.taken(&capped(0, 1)).await;
+    assert_eq!(
+        by_category.len(),
+        3 * (1 + 2),
+        "a tag has the category that phi gives it, the same as an item's"
+    );
     let draw = |seed| ExportPolicy { seed, ..capped(2, 0) };
     let (one, again, other) =
         (desk.taken(&draw(1)).await, desk.taken(&draw(1)).await, desk.taken(&draw(2)).await);

@@ -1,6 +1,7 @@
 //! Judges against a real database and a scripted model: what a judge is made of, what a change of it ends, what
 //! calibration reads and does not ask, and what probes leave alone.
 
+#[expect(dead_code, reason = "these tests need a part of it")]
 mod scripted;
 #[expect(dead_code, reason = "these tests need a part of the world")]
 mod world;

@@ -108,6 +108,10 @@ async fn recommendations_say_what_they_rest_on(pool: PgPool) {
     let home = &found.tags[0].text[..5];
     assert!(found.items.iter().all(|it| it.title.starts_with(home)), "{home}: {:?}", found.items);
     assert!(found.items.windows(2).all(|pair| pair[0].score >= pair[1].score));
+    for it in &found.items {
+        let fused = ASK.beta * it.col.expect("known") + (1.0 - ASK.beta) * it.sem.expect("tagged");
+        assert!((fused - it.score).abs() < 1e-4, "{} is not {fused}, whatever the number of tags", it.score);
+    }
 
     // By a written tag: one, so the score is exactly the fused one.
     generated(&pool, "u1", "i39").await;

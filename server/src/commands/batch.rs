@@ -30,9 +30,10 @@ pub(super) struct BatchArgs {
     /// Take answers from this file (repeat for more: give all answers so far).
     #[arg(long, value_name = "FILE")]
     from: Vec<PathBuf>,
-    /// The model to ask for in the file [default: --llm-model].
+    /// The model to ask for in the file [default: --llm-model]. To generate without a file: a model of the registry
+    /// (`concord evolve models`) instead of the one that serves.
     #[arg(long, value_name = "NAME")]
-    model: Option<String>,
+    pub(super) model: Option<String>,
 }
 
 impl BatchArgs {

@@ -7,7 +7,7 @@ use super::{Outcome, Run};
 use crate::compose::{self, Concord};
 use crate::terminal::plain;
 use anyhow::{Result, bail};
-use concord_domain::{Generation, GenerationRequest};
+use concord_domain::{Generation, GenerationRequest, HISTORY_TOKENS};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -34,6 +34,9 @@ pub struct Args {
     /// At most so many explanations a user.
     #[arg(long, default_value_t = 5)]
     explanations: u32,
+    /// Tokens of a user's compressed behaviour that the generator and the judge read, at most.
+    #[arg(long, default_value_t = HISTORY_TOKENS)]
+    history_tokens: u32,
     /// Seed of the draw and of decoding.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -71,12 +74,14 @@ pub(super) async fn run(run: &Run, args: Args) -> Result<Outcome> {
             interests: args.interests,
             tags: args.tags,
             explanations: args.explanations,
+            history_tokens: args.history_tokens,
             seed: args.seed,
             hold_out: args.hold_out,
             priority: args.priority,
             personas: args.personas,
             style: args.style,
             candidates: args.candidates,
+            model: args.batch.model.clone().filter(|_| !args.batch.is_given()),
         };
         let actor = compose::operator();
         if args.batch.is_given() {

@@ -1,4 +1,7 @@
-//! `concord judge`: judges what is not judged yet; with `--task`, what that task's current judge has not judged.
+//! `concord judge`: judges what is not judged yet; with `--task`, what that task's current judge has not judged. `concord
+//! judge train` trains its heads.
+
+mod train;
 
 use super::batch::{self, BatchArgs};
 use super::{Outcome, Run};
@@ -10,7 +13,10 @@ use tokio::sync::watch;
 
 /// What to judge.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
+    #[command(subcommand)]
+    what: Option<What>,
     /// Judge every sample of this task that its current judge has not judged: after other weights, another prompt or
     /// other examples. Stopped, it goes on where it was. (A calibration alone needs no judging.)
     #[arg(long)]
@@ -25,7 +31,17 @@ pub struct Args {
     batch: BatchArgs,
 }
 
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// Train a task's judge on people's labels: a small head on what frozen models say. It stands only if the audit
+    /// half says that it is better.
+    Train(train::Args),
+}
+
 pub(super) async fn run(run: &Run, args: Args) -> Result<Outcome> {
+    if let Some(What::Train(args)) = args.what {
+        return train::run(run, args).await;
+    }
     run.with_database_until_done(async |database| {
         let concord = compose::compose(&run.config, database).await?;
         if args.batch.is_given() {

@@ -7,7 +7,7 @@ use axum::extract::{Path, Query, RawForm, State};
 use axum::response::Response;
 use axum::routing::{get, post};
 use concord_app::judges as pages;
-use concord_domain::{CalibrationRequest, DrawRequest, Error, ProbeRequest, SeniorRule};
+use concord_domain::{CalibrationRequest, DrawRequest, Error, HeadRequest, ProbeRequest, SeniorRule};
 use serde::Deserialize;
 
 /// The routes of the judge pages.
@@ -19,6 +19,8 @@ pub(super) fn routes() -> Router<HttpState> {
         .route("/judges/{task}/rejudge", post(rejudge))
         .route("/judges/{task}/senior", post(senior))
         .route("/judges/{task}/probes", get(probes).post(probe))
+        .route("/judges/{task}/heads", get(heads).post(train_head))
+        .route("/judges/{task}/heads/drop", post(drop_heads))
 }
 
 /// What a form has just done, said once.
@@ -114,4 +116,39 @@ async fn probe(
     let to =
         done.as_ref().map_or_else(|_| "/judges".to_owned(), |run| format!("/judges/{}/probes", run.task));
     visit.go(done, &to)
+}
+
+async fn heads(State(state): State<HttpState>, visit: Visit, Path(task): Path<String>) -> Response {
+    let runs = state.use_cases.judges.heads(&visit.actor, &task).await;
+    visit.show(runs, |reader, runs| pages::heads(reader, &task, &runs))
+}
+
+async fn train_head(
+    State(state): State<HttpState>,
+    visit: Visit,
+    Path(task): Path<String>,
+    form: RawForm,
+) -> Response {
+    let fields = Fields::of(&form);
+    let request = || {
+        Ok(HeadRequest {
+            ridge: fields.number("ridge"),
+            ratio: fields.number("ratio"),
+            half_life_days: fields.number("half_life_days"),
+            similarities: fields.has("similarities"),
+            kappa_margin: fields.number("kappa_margin"),
+            seed: whole(&fields, "seed")?,
+        })
+    };
+    let done = match request() {
+        Ok(request) => state.use_cases.judges.train_head(&visit.actor, &task, request).await,
+        Err(error) => Err(error),
+    };
+    let to = done.as_ref().map_or_else(|_| "/judges".to_owned(), |run| format!("/judges/{}/heads", run.task));
+    visit.go(done, &to)
+}
+
+async fn drop_heads(State(state): State<HttpState>, visit: Visit, Path(task): Path<String>) -> Response {
+    let done = state.use_cases.judges.drop_heads(&visit.actor, &task).await;
+    visit.go(done, "/judges")
 }

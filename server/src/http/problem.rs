@@ -119,3 +119,15 @@ pub(crate) fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
     tracing::error!(%reference, panic = said.unwrap_or("of an unknown kind"), "a handler panicked");
     Problem::from(Error::Internal { reference }).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_comes_too_early_is_told_when_to_come_again() {
+        let response = Problem::from(Error::Busy { retry_after: 5 }).into_response();
+        assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(response.headers()[RETRY_AFTER], "5");
+    }
+}

@@ -144,6 +144,7 @@ impl App {
             judges: Arc::new(JudgesService::new(pool.clone(), no_models())),
             adjudications: Arc::new(AdjudicationsService::new(pool.clone())),
             rubrics: Arc::new(RubricsService::new(pool.clone())),
+            evolve: Arc::new(concord_service::evolve::EvolveService::new(pool.clone())),
             exports: Arc::new(ExportsService::new(pool.clone(), std::env::temp_dir())),
             recommend: Arc::new(RecommendService::new(pool.clone(), Backend::Auto)),
         };

@@ -15,12 +15,15 @@ mod jobs;
 mod judges;
 mod labels;
 mod me;
+mod models;
 pub(super) mod openapi;
 mod pipeline;
 mod programme;
 mod queue;
 mod recommendations;
+mod rounds;
 mod samples;
+mod training;
 mod webhooks;
 
 use super::HttpState;
@@ -88,6 +91,7 @@ pub(super) fn routes() -> (Router<HttpState>, OpenApi) {
         .routes(routes!(judges::calibrate))
         .routes(routes!(judges::rejudge))
         .routes(routes!(judges::probes, judges::probe))
+        .routes(routes!(judges::heads, judges::train_head, judges::drop_heads))
         .routes(routes!(judges::set_senior))
         .routes(routes!(adjudications::cases))
         .routes(routes!(adjudications::case))
@@ -107,6 +111,16 @@ pub(super) fn routes() -> (Router<HttpState>, OpenApi) {
         .routes(routes!(exports::list, exports::start))
         .routes(routes!(exports::preview))
         .routes(routes!(exports::lineage))
+        .routes(routes!(models::list))
+        .routes(routes!(models::promotions))
+        .routes(routes!(models::promote))
+        .routes(routes!(models::roll_back))
+        .routes(routes!(training::runs))
+        .routes(routes!(training::run))
+        .routes(routes!(rounds::list, rounds::start))
+        .routes(routes!(rounds::schedule, rounds::set_schedule, rounds::remove_schedule))
+        .routes(routes!(rounds::get))
+        .routes(routes!(rounds::stop))
         .routes(routes!(erasures::request, erasures::list))
         .routes(routes!(exports::file))
         .routes(routes!(recommendations::get))

@@ -48,6 +48,10 @@ impl LanguageModel for MeteredModel {
         result
     }
 
+    async fn with_weights(&self, sha256: &str) -> Result<Option<Arc<dyn LanguageModel>>, ModelError> {
+        self.inner.with_weights(sha256).await
+    }
+
     async fn score(&self, request: ScoreRequest) -> Result<Scored, ModelError> {
         let began = Instant::now();
         let questions = request.questions.len();

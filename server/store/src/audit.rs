@@ -1,9 +1,11 @@
-//! The audit's derived tables: references folded from labels, and patterns of clusters by card. What is
+//! The audit's derived tables: patterns of clusters by card, counted from references and verdicts. What is
 //! compared with what is decided by the service; here it is read and written.
 
 use crate::Result;
 use concord_domain::SampleId;
+use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
+use std::collections::HashMap;
 use uuid::Uuid;
 
 /// Only one fold at a time; held until the transaction ends.
@@ -87,72 +89,17 @@ pub async fn bump(conn: &mut PgConnection, criteria: &serde_json::Value) -> Resu
     Ok(())
 }
 
-/// Forgets everything folded, to fold it anew from the rows. What is queued is covered by that.
+/// Forgets every count, to count anew from the rows. What is queued is covered by that; references stay, and those
+/// that are not what their rows say are replaced.
 ///
 /// # Errors
 /// The database's.
 pub async fn clear(conn: &mut PgConnection) -> Result<()> {
-    for table in
-        ["audit_patterns", "audit_clusters", "audit_references", "learning_references", "audit_stale"]
-    {
+    for table in ["audit_patterns", "audit_clusters", "audit_stale"] {
         sqlx::query(sqlx::AssertSqlSafe(format!("delete from {table}"))).execute(&mut *conn).await?;
     }
     Ok(())
 }
-
-/// Brings the references of these samples up to date with their labels and adjudications: those of the audit
-/// half, which the audit counts, and those of the train half, which only leads look at.
-///
-/// # Errors
-/// The database's.
-pub async fn refresh_references(conn: &mut PgConnection, samples: &[Uuid]) -> Result<()> {
-    for (table, half, stream) in
-        [("audit_references", "audit", "audit"), ("learning_references", "train", "learning")]
-    {
-        sqlx::query(sqlx::AssertSqlSafe(format!("delete from {table} where sample_id = any($1)")))
-            .bind(samples)
-            .execute(&mut *conn)
-            .await?;
-        sqlx::query(sqlx::AssertSqlSafe(format!("insert into {table} {REFERENCES}")))
-            .bind(samples)
-            .bind(half)
-            .bind(stream)
-            .execute(&mut *conn)
-            .await?;
-    }
-    Ok(())
-}
-
-/// The major version is the first number of a version, whatever an importer calls it. Labels of another major
-/// version than the newest on a sample and criterion are not pooled with it.
-const REFERENCES: &str = "
-    (sample_id, criterion, major, rubric_version, raters, votes, adjudicated, pass, pi,
-                                  imported, first_tx, first_seq, first_pass)
-    with said as (
-        select l.sample_id, l.criterion, l.rater, l.pass, l.tx::text::bigint tx, l.seq, l.pi, l.origin, l.rubric_version,
-               coalesce(substring(l.rubric_version from '^\\D*(\\d{1,6})')::int, 0) major
-        from labels l join samples s on s.id = l.sample_id
-        where l.sample_id = any($1) and s.half = $2 and l.phase = 'blind' and l.stream = $3),
-    newest as (
-        select *, max(major) over (partition by sample_id, criterion) newest from said),
-    votes as (
-        select distinct on (sample_id, criterion, rater) * from newest where major = newest
-        order by sample_id, criterion, rater, tx, seq),
-    held as (
-        select distinct on (sample_id, criterion) sample_id, criterion, outcome
-        from adjudications where sample_id = any($1) order by sample_id, criterion, seq desc),
-    counted as (
-        select sample_id, criterion, min(major) major, max(rubric_version) rubric_version,
-               array_agg(rater order by rater) raters, array_agg(pass order by rater) votes,
-               2 * count(*) filter (where pass) - count(*) lead, (array_agg(pi order by tx, seq))[1] pi,
-               bool_or(origin = 'imported') imported, min(tx) first_tx,
-               (array_agg(seq order by tx, seq))[1] first_seq, (array_agg(pass order by tx, seq))[1] first_pass
-        from votes group by sample_id, criterion)
-    select c.sample_id, c.criterion, c.major, c.rubric_version, c.raters, c.votes, h.outcome,
-           case when h.outcome is not null then nullif(h.outcome, 'ambiguous') = 'pass'
-                when c.lead > 0 then true when c.lead < 0 then false end,
-           c.pi, c.imported, c.first_tx, c.first_seq, c.first_pass
-    from counted c left join held h using (sample_id, criterion)";
 
 /// The clusters of these samples and those given, each once.
 ///
@@ -168,6 +115,47 @@ pub async fn clusters_of(conn: &mut PgConnection, samples: &[Uuid], more: &[i64]
     .await?)
 }
 
+/// A sample and where it is counted.
+#[derive(Debug, Clone)]
+pub struct SampleRow {
+    /// The unit of sampling.
+    pub cluster: i64,
+    /// Sample.
+    pub sample: Uuid,
+    /// Its task.
+    pub task: String,
+    /// The rubric it was opened with.
+    pub rubric_version: String,
+    /// Of the audit half; else of the train half.
+    pub audit: bool,
+}
+
+impl SampleRow {
+    fn read(row: &PgRow) -> Result<Self> {
+        Ok(Self {
+            cluster: row.try_get(0)?,
+            sample: row.try_get(1)?,
+            task: row.try_get(2)?,
+            rubric_version: row.try_get(3)?,
+            audit: row.try_get(4)?,
+        })
+    }
+}
+
+/// The samples of these clusters.
+///
+/// # Errors
+/// The database's.
+pub async fn samples_in(conn: &mut PgConnection, clusters: &[i64]) -> Result<Vec<SampleRow>> {
+    let rows = sqlx::query(
+        "select cluster_hash, id, task, rubric_version, half = 'audit' from samples where cluster_hash = any($1)",
+    )
+    .bind(clusters)
+    .fetch_all(conn)
+    .await?;
+    rows.iter().map(SampleRow::read).collect()
+}
+
 /// The next clusters after `after` in the order of their hash, and their samples; at most about `limit` samples.
 ///
 /// # Errors
@@ -176,9 +164,9 @@ pub async fn samples_after(
     conn: &mut PgConnection,
     after: Option<i64>,
     limit: i64,
-) -> Result<Vec<(i64, Uuid)>> {
+) -> Result<Vec<SampleRow>> {
     let rows = sqlx::query(
-        "select cluster_hash, id from samples
+        "select cluster_hash, id, task, rubric_version, half = 'audit' from samples
          where ($1::bigint is null or cluster_hash > $1)
          order by cluster_hash fetch first $2 rows with ties",
     )
@@ -186,68 +174,7 @@ pub async fn samples_after(
     .bind(limit)
     .fetch_all(conn)
     .await?;
-    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
-}
-
-/// What people say of a sample on a criterion.
-#[derive(Debug, Clone)]
-pub struct ReferenceRow {
-    /// The unit of sampling.
-    pub cluster: i64,
-    /// Sample.
-    pub sample: SampleId,
-    /// Task.
-    pub task: String,
-    /// Criterion.
-    pub criterion: String,
-    /// Major rubric version.
-    pub major: i32,
-    /// Newest version within it.
-    pub rubric_version: String,
-    /// Who, in the order of `votes`.
-    pub raters: Vec<String>,
-    /// Whether they pass it.
-    pub votes: Vec<bool>,
-    /// A lead's decision.
-    pub adjudicated: Option<String>,
-    /// The reference; `None` where tied or ambiguous.
-    pub pass: Option<bool>,
-    /// Inclusion probability.
-    pub pi: f64,
-    /// Some of it was labelled elsewhere.
-    pub imported: bool,
-}
-
-/// The references of these clusters.
-///
-/// # Errors
-/// The database's.
-pub async fn references_in(conn: &mut PgConnection, clusters: &[i64]) -> Result<Vec<ReferenceRow>> {
-    let rows = sqlx::query(
-        "select s.cluster_hash, s.task, r.* from samples s join audit_references r on r.sample_id = s.id
-         where s.cluster_hash = any($1)",
-    )
-    .bind(clusters)
-    .fetch_all(conn)
-    .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(ReferenceRow {
-                cluster: row.try_get("cluster_hash")?,
-                sample: SampleId(row.try_get("sample_id")?),
-                task: row.try_get("task")?,
-                criterion: row.try_get("criterion")?,
-                major: row.try_get("major")?,
-                rubric_version: row.try_get("rubric_version")?,
-                raters: row.try_get("raters")?,
-                votes: row.try_get("votes")?,
-                adjudicated: row.try_get("adjudicated")?,
-                pass: row.try_get("pass")?,
-                pi: row.try_get("pi")?,
-                imported: row.try_get("imported")?,
-            })
-        })
-        .collect()
+    rows.iter().map(SampleRow::read).collect()
 }
 
 /// A verdict as the audit counts it.
@@ -271,33 +198,46 @@ pub struct VerdictRow {
     pub pass: Option<bool>,
 }
 
-/// The verdicts on the samples of these clusters.
+/// The verdicts on these samples.
 ///
 /// # Errors
 /// The database's.
-pub async fn verdicts_in(conn: &mut PgConnection, clusters: &[i64]) -> Result<Vec<VerdictRow>> {
+pub async fn verdicts_on(conn: &mut PgConnection, samples: &[SampleRow]) -> Result<Vec<VerdictRow>> {
+    let known: HashMap<Uuid, &SampleRow> = samples.iter().map(|it| (it.sample, it)).collect();
+    let ids: Vec<Uuid> = samples.iter().map(|it| it.sample).collect();
     let rows = sqlx::query(
-        "select s.cluster_hash, s.id, s.task, coalesce(v.rubric_version, s.rubric_version) rubric_version,
-                substring(v.rubric_version from '^\\D*(\\d{1,6})')::int major, v.criterion, v.judge, v.pass
-         from samples s join verdicts v on v.sample_id = s.id where s.cluster_hash = any($1)",
+        "select v.sample_id, v.rubric_version, v.criterion, v.judge, v.pass
+         from unnest($1) one (id) join verdicts v on v.sample_id = one.id",
     )
-    .bind(clusters)
+    .bind(ids)
     .fetch_all(conn)
     .await?;
+    // By place, and the version read here: this is the audit's largest table.
     rows.iter()
         .map(|row| {
+            let of = known[&row.try_get::<Uuid, _>(0)?];
+            let own: Option<String> = row.try_get(1)?;
             Ok(VerdictRow {
-                cluster: row.try_get("cluster_hash")?,
-                sample: SampleId(row.try_get("id")?),
-                task: row.try_get("task")?,
-                rubric_version: row.try_get("rubric_version")?,
-                major: row.try_get("major")?,
-                criterion: row.try_get("criterion")?,
-                judge: row.try_get("judge")?,
-                pass: row.try_get("pass")?,
+                cluster: of.cluster,
+                sample: SampleId(of.sample),
+                task: of.task.clone(),
+                major: own.as_deref().and_then(major),
+                rubric_version: own.unwrap_or_else(|| of.rubric_version.clone()),
+                criterion: row.try_get(2)?,
+                judge: row.try_get(3)?,
+                pass: row.try_get(4)?,
             })
         })
         .collect()
+}
+
+/// The major version: the first number of a version, at most six digits of it; `None` where there is none. What
+/// `substring(version from '^\D*(\d{1,6})')` reads in the statements.
+#[must_use]
+pub fn major(version: &str) -> Option<i32> {
+    let from = version.find(|it: char| it.is_ascii_digit())?;
+    let digits = version[from..].bytes().take(6).take_while(u8::is_ascii_digit).count();
+    version[from..from + digits].parse().ok()
 }
 
 /// The criteria of each task's current rubric.
@@ -478,4 +418,24 @@ pub async fn shared_decisions(
     .fetch_all(conn)
     .await?;
     rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::major;
+
+    #[test]
+    fn the_major_version_is_the_first_number_whatever_an_importer_calls_it() {
+        for (version, expected) in [
+            ("1.0", Some(1)),
+            ("v12.3", Some(12)),
+            ("rubric 2024-05", Some(2024)),
+            ("1234567.8", Some(123_456)),
+            ("草案3", Some(3)),
+            ("draft", None),
+            ("", None),
+        ] {
+            assert_eq!(major(version), expected, "{version}");
+        }
+    }
 }

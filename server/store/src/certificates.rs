@@ -63,7 +63,8 @@ pub struct Outcome {
     pub why: Option<String>,
 }
 
-/// One attempt on a verdict class at a time: the count of earlier ones must hold until this one is stored.
+/// One change of attempts, certificates and their monitors at a time: the count of earlier attempts must hold until
+/// this one is stored, and a class has one open monitor.
 ///
 /// # Errors
 /// The database's.

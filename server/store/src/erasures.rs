@@ -160,10 +160,31 @@ pub async fn elsewhere(conn: &mut PgConnection, user: i64) -> Result<Value> {
             sqlx::query_scalar(AssertSqlSafe(statement)).bind(&ids).fetch_all(&mut *conn).await?;
         models.extend(rows.into_iter().flatten().map(|id| json!({"table": table, "id": id})));
     }
+    // Rounds that learn from the log name users, not exports.
+    let learnt = crate::log_lessons::models(conn, user).await?;
+    models.extend(learnt.iter().map(|id| json!({"table": "models", "id": id})));
+    models.extend(
+        descendants(conn, &ids, &learnt).await?.into_iter().map(|id| json!({"table": "models", "id": id})),
+    );
     let exports: Vec<Value> =
         exports.into_iter().map(|(id, dir, rows)| json!({"id": id, "dir": dir, "rows": rows})).collect();
     let backups: Vec<Value> = backups.into_iter().map(|(id, dir)| json!({"id": id, "dir": dir})).collect();
     Ok(json!({"exports": exports, "models": models, "backups": backups}))
+}
+
+/// Models that go on from one that learnt from these exports, or from one of these models, and are none of them themselves.
+async fn descendants(conn: &mut PgConnection, exports: &[Uuid], models: &[Uuid]) -> Result<Vec<Uuid>> {
+    Ok(sqlx::query_scalar(
+        "with recursive learnt as (
+            select id, export_id from models where export_id = any($1) or id = any($2)
+            union
+            select m.id, m.export_id from models m join learnt l on l.id = m.parent_id)
+         select id from learnt where (export_id is null or export_id <> all($1)) and id <> all($2) order by id",
+    )
+    .bind(exports)
+    .bind(models)
+    .fetch_all(conn)
+    .await?)
 }
 
 /// Deletes the user and everything that names them, directly or through others; gives the rows by table.

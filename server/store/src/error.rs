@@ -29,6 +29,8 @@ pub enum Trouble {
     Full,
     /// No connection, or none in time: down, starting, stopping, or all taken.
     Away,
+    /// Two changed the same rows at the same moment, and this one gave way.
+    Contended,
 }
 
 /// Reads the trouble from PostgreSQL's code or the connection's.
@@ -39,6 +41,7 @@ pub fn trouble(error: &sqlx::Error) -> Option<Trouble> {
             "22021" | "22P05" => Some(Trouble::Text),
             "25006" => Some(Trouble::ReadOnly),
             "53100" => Some(Trouble::Full),
+            "40001" | "40P01" => Some(Trouble::Contended),
             code if code == "53300" || code.starts_with("57P0") || code.starts_with("08") => {
                 Some(Trouble::Away)
             }

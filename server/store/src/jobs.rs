@@ -207,6 +207,21 @@ pub async fn cancel(conn: &mut PgConnection, id: JobId) -> Result<Option<(String
     .await?)
 }
 
+/// Cancels the job with this key, if it has not ended.
+///
+/// # Errors
+/// The database's.
+pub async fn cancel_keyed(conn: &mut PgConnection, key: &str) -> Result<()> {
+    sqlx::query(
+        "update jobs set state = 'cancelled', finished_at = now(), lease_owner = null, lease_expires_at = null
+         where dedupe_key = $1 and state in ('queued', 'running', 'paused')",
+    )
+    .bind(key)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Raises the priority of queued jobs with these keys.
 ///
 /// # Errors

@@ -32,6 +32,8 @@ pub struct Config {
     pub draw: Option<Uuid>,
     /// Its calibration.
     pub calibration: Option<Calibration>,
+    /// Its head.
+    pub head: Option<crate::heads::Head>,
     /// What had changed.
     pub why: String,
     /// Since when.
@@ -80,12 +82,15 @@ pub async fn configs(conn: &mut PgConnection, task: &str, current: bool) -> Resu
     )
     .bind(task)
     .bind(current)
-    .fetch_all(conn)
+    .fetch_all(&mut *conn)
     .await?;
-    rows.iter().map(config).collect()
+    let named: Vec<Uuid> =
+        rows.iter().filter_map(|row| row.try_get::<Option<Uuid>, _>("head_id").ok().flatten()).collect();
+    let heads = if named.is_empty() { Vec::new() } else { crate::heads::by_ids(conn, &named).await? };
+    rows.iter().map(|row| config(row, &heads)).collect()
 }
 
-fn config(row: &sqlx::postgres::PgRow) -> Result<Config> {
+fn config(row: &sqlx::postgres::PgRow, heads: &[crate::heads::Head]) -> Result<Config> {
     let calibration = match row.try_get::<Option<Uuid>, _>("k_id")? {
         None => None,
         Some(id) => Some(Calibration {
@@ -100,12 +105,14 @@ fn config(row: &sqlx::postgres::PgRow) -> Result<Config> {
             created_at: row.try_get::<Timestamp, _>("k_created_at")?.to_jiff(),
         }),
     };
+    let head: Option<Uuid> = row.try_get("head_id")?;
     Ok(Config {
         criterion: row.try_get("criterion")?,
         judge: row.try_get("judge")?,
         asked: row.try_get("asked")?,
         draw: row.try_get("draw_id")?,
         calibration,
+        head: heads.iter().find(|it| Some(it.id) == head).cloned(),
         why: row.try_get("why")?,
         created_at: row.try_get::<Timestamp, _>("created_at")?.to_jiff(),
         ended_at: row.try_get::<Option<Timestamp>, _>("ended_at")?.map(Timestamp::to_jiff),
@@ -126,6 +133,8 @@ pub struct NewConfig<'a> {
     pub draw: Option<Uuid>,
     /// Its calibration.
     pub calibration: Option<Uuid>,
+    /// Its head.
+    pub head: Option<Uuid>,
 }
 
 /// Makes these the current ones of a task; those before them end.
@@ -145,8 +154,8 @@ pub async fn adopt(
         .await?;
     for new in configs {
         sqlx::query(
-            "insert into judge_configs (id, task, criterion, judge, asked, draw_id, calibration_id, why, created_by)
-             values (gen_random_uuid(), $1, $2, $3, $4, $5, $6, $7, $8)",
+            "insert into judge_configs (id, task, criterion, judge, asked, draw_id, calibration_id, head_id, why, created_by)
+             values (gen_random_uuid(), $1, $2, $3, $4, $5, $6, $7, $8, $9)",
         )
         .bind(task)
         .bind(new.criterion)
@@ -154,6 +163,7 @@ pub async fn adopt(
         .bind(new.asked)
         .bind(new.draw)
         .bind(new.calibration)
+        .bind(new.head)
         .bind(why)
         .bind(by.map(|id| id.0))
         .execute(&mut *conn)

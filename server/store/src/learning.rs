@@ -1,5 +1,8 @@
 //! The order of the learning stream: what can be learnt most from comes first. Computed when a sample of the
 //! train half is opened for review, and again when another judge has looked at it.
+//!
+//! Verdicts are read sample by sample, on purpose: joined as tables, a plan made before their first statistics reads
+//! the whole list for each sample of it.
 
 use crate::Result;
 use sqlx::PgConnection;
@@ -13,9 +16,11 @@ pub async fn opened(conn: &mut PgConnection, samples: &[Uuid]) -> Result<()> {
     // In the order of the key, so that two that open at once never wait for each other in a ring.
     sqlx::query(
         "insert into verdict_tallies (task, criterion, passes, fails)
-         select s.task, v.criterion, count(*) filter (where v.pass), count(*) filter (where not v.pass)
-         from samples s join verdicts v on v.sample_id = s.id
-         where s.id = any($1) and s.half = 'train' and v.pass is not null group by 1, 2 order by 1, 2
+         select s.task, c.criterion, sum(c.passes)::bigint, sum(c.fails)::bigint
+         from samples s cross join lateral (
+            select v.criterion, count(*) filter (where v.pass) passes, count(*) filter (where not v.pass) fails
+            from verdicts v where v.sample_id = s.id and v.pass is not null group by 1) c
+         where s.id = any($1) and s.half = 'train' group by 1, 2 order by 1, 2
          on conflict (task, criterion) do update
             set passes = verdict_tallies.passes + excluded.passes, fails = verdict_tallies.fails + excluded.fails",
     )
@@ -53,25 +58,21 @@ pub async fn rank(conn: &mut PgConnection, samples: &[Uuid]) -> Result<()> {
 }
 
 const RANK: &str = "
-    with said as (
-        select v.sample_id, s.task, v.criterion, max(v.p_pass) - min(v.p_pass) spread,
-               bool_or(v.pass) passed, not bool_and(v.pass) failed,
-               min(case when v.pass is null then 0 when v.p_pass is null then 0.5 else abs(v.p_pass - 0.5) end) from_half
-        from samples s join verdicts v on v.sample_id = s.id
-        where s.id = any($1) and s.half = 'train' and s.overlap > 0 and not s.extended
-        group by 1, 2, 3),
-    scored as (
-        select k.sample_id, max(1 - 2 * k.from_half) uncertain,
-               max(case when k.passed and k.failed then 1 else coalesce(k.spread, 0) end) disputed,
-               max(case when k.passed and k.failed then 0.5
-                        when k.passed then (t.fails + 1.0) / (t.passes + t.fails + 2)
-                        when k.failed then (t.passes + 1.0) / (t.passes + t.fails + 2) else 0.5 end) minority
-        from said k left join verdict_tallies t on t.task = k.task and t.criterion = k.criterion
-        group by k.sample_id),
-    ranked as (
+    with ranked as (
         select s.id, 1 - (0.4 * coalesce(c.uncertain, 0.5) + 0.3 * coalesce(c.disputed, 0) + 0.2 * coalesce(c.minority, 0.5)
                           + 0.1 / greatest(1, coalesce(x.n, 1))) place
-        from samples s left join scored c on c.sample_id = s.id
+        from samples s
+        cross join lateral (
+            select max(1 - 2 * k.from_half) uncertain,
+                   max(case when k.passed and k.failed then 1 else coalesce(k.spread, 0) end) disputed,
+                   max(case when k.passed and k.failed then 0.5
+                            when k.passed then (t.fails + 1.0) / (t.passes + t.fails + 2)
+                            when k.failed then (t.passes + 1.0) / (t.passes + t.fails + 2) else 0.5 end) minority
+            from (
+                select v.criterion, max(v.p_pass) - min(v.p_pass) spread, bool_or(v.pass) passed, not bool_and(v.pass) failed,
+                       min(case when v.pass is null then 0 when v.p_pass is null then 0.5 else abs(v.p_pass - 0.5) end) from_half
+                from verdicts v where v.sample_id = s.id group by v.criterion) k
+            left join verdict_tallies t on t.task = s.task and t.criterion = k.criterion) c
         left join text_tallies x on x.task = s.task and x.text_hash = hashtextextended(lower(s.text), 0)
         where s.id = any($1) and s.half = 'train' and s.overlap > 0 and not s.extended)
     update samples s set learning_rank = r.place from ranked r where r.id = s.id and s.learning_rank is distinct from r.place";

@@ -103,6 +103,40 @@ pub async fn pick_for_generation(
     rows.iter().map(user).collect()
 }
 
+/// The same draw among the users of one half, and of one language where that is asked for: that of most of the things
+/// they acted on. Gives row ids.
+///
+/// # Errors
+/// When PostgreSQL does.
+pub async fn pick_of_half(
+    conn: &mut PgConnection,
+    half: &str,
+    lang: Option<&str>,
+    n: i64,
+    seed: i64,
+    min_reliable: i64,
+) -> Result<Vec<i64>> {
+    Ok(sqlx::query_scalar(
+        "select u.id from users u
+         where u.half = $4
+           and (select count(*) from (
+                    select from behaviours b left join items i on i.id = b.item_id
+                    where b.user_id = u.id and b.reliable and (b.query is not null or i.title is not null)
+                    limit $3) enough) >= $3
+           and ($5::text is null or $5 = (
+                    select mode() within group (order by left(i.lang, 2)) from behaviours b
+                    join items i on i.id = b.item_id where b.user_id = u.id))
+         order by md5($2::text || ':' || u.key), u.key limit $1",
+    )
+    .bind(n)
+    .bind(seed)
+    .bind(min_reliable)
+    .bind(half)
+    .bind(lang)
+    .fetch_all(conn)
+    .await?)
+}
+
 fn user(row: &PgRow) -> Result<User> {
     let Json(profile) = row.try_get("profile")?;
     Ok(User { id: row.try_get("id")?, key: row.try_get("key")?, profile })

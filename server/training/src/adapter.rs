@@ -131,6 +131,11 @@ impl Adapter {
         Ok(Self { config: LoraConfig { targets, ..config }, parts })
     }
 
+    /// The lowest layer that it adapts.
+    pub(crate) fn lowest(&self) -> Option<usize> {
+        self.parts.keys().map(|(layer, _)| *layer).min()
+    }
+
     /// What the adapter adds to a matrix's product with x.
     pub(crate) fn adds(&self, layer: usize, target: Target, x: &Tensor) -> Result<Option<Tensor>> {
         let Some((a, b)) = self.parts.get(&(layer, target)) else { return Ok(None) };

@@ -25,10 +25,13 @@ pub struct Packed {
     pub segments: Vec<u32>,
     /// What is to be said next, where that is learnt.
     pub targets: Vec<Option<u32>>,
+    /// The places of its examples among all.
+    pub of: Vec<usize>,
 }
 
 impl Packed {
-    fn push(&mut self, example: &Example) {
+    pub(crate) fn push(&mut self, at: usize, example: &Example) {
+        self.of.push(at);
         let segment = self.segments.last().map_or(0, |last| last + 1);
         for (place, token) in example.tokens.iter().enumerate() {
             self.tokens.push(*token);
@@ -58,10 +61,22 @@ impl Packed {
 /// # Errors
 /// [`TrainError::Data`] if there is nothing to learn or an example does not fit.
 pub fn pack(examples: &[Example], length: usize, seed: u64) -> Result<Vec<Packed>> {
-    let mut order: Vec<&Example> = examples.iter().collect();
+    let mut order: Vec<(usize, &Example)> = examples.iter().enumerate().collect();
     order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+    packs(order, length)
+}
+
+/// The same in the order of the examples: a curriculum's.
+///
+/// # Errors
+/// As [`pack`].
+pub fn pack_in_order(examples: &[Example], length: usize) -> Result<Vec<Packed>> {
+    packs(examples.iter().enumerate().collect(), length)
+}
+
+fn packs(order: Vec<(usize, &Example)>, length: usize) -> Result<Vec<Packed>> {
     let mut packs = vec![Packed::default()];
-    for example in order {
+    for (at, example) in order {
         if example.tokens.len() > length {
             return Err(TrainError::Data(format!(
                 "an example has {} tokens, and {length} fit",
@@ -72,7 +87,7 @@ pub fn pack(examples: &[Example], length: usize, seed: u64) -> Result<Vec<Packed
             packs.push(Packed::default());
         }
         if let Some(last) = packs.last_mut() {
-            last.push(example);
+            last.push(at, example);
         }
     }
     packs.retain(|it| it.learnt() > 0);
@@ -91,6 +106,9 @@ mod tests {
         assert_eq!(packs, pack(&examples, 5, 3).unwrap(), "the seed decides the order");
         assert_eq!(packs.iter().map(|it| it.tokens.len()).sum::<usize>(), 9);
         assert_eq!(packs.iter().map(Packed::learnt).sum::<usize>(), 1 + 1 + 2);
+        let in_order: Vec<usize> =
+            pack_in_order(&examples, 5).unwrap().into_iter().flat_map(|it| it.of).collect();
+        assert_eq!(in_order, [0, 1, 2]);
         let two = packs.iter().find(|it| it.segments.last() == Some(&1)).expect("two in one");
         let n = two.tokens.len();
         for (at, value) in two.mask().into_iter().enumerate() {

@@ -1,10 +1,13 @@
 //! The frozen model: a Llama-like decoder, its weights plain numbers, its forward made of operations with a backward.
 
 use crate::adapter::{Adapter, Target};
-use crate::data::Packed;
+use crate::data::{Example, Packed};
+use crate::product::product;
 use crate::{Result, TrainError, io};
 use candle_core::quantized::gguf_file::{Content, Value};
 use candle_core::{D, DType, Device, Tensor};
+use serde::{Deserialize, Serialize};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::BufReader;
@@ -48,14 +51,34 @@ impl Shape {
     }
 }
 
+/// In how many bits frozen matrices are kept. Everything is computed in 32 bits, and what is learnt is kept in them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32 bits.
+    #[default]
+    F32,
+    /// 16 bits, with the exponent of 32: half the memory, weights rounded by a 256th at most.
+    Bf16,
+}
+
 /// A model whose weights do not change.
 pub struct Frozen {
     pub(crate) shape: Shape,
+    /// What is computed in.
     pub(crate) kind: DType,
+    /// What matrices are kept in.
+    pub(crate) kept: DType,
     embedding: Tensor,
     output: Tensor,
     norm: Tensor,
     layers: Vec<Layer>,
+}
+
+/// What all layers share of a pack: who sees whom, and how each place is turned.
+pub(crate) struct Sight {
+    mask: Tensor,
+    turns: (Tensor, Tensor),
 }
 
 struct Layer {
@@ -70,11 +93,16 @@ impl Frozen {
     /// # Errors
     /// [`TrainError::File`] naming a tensor that is missing or has another shape.
     pub fn new(shape: Shape, kind: DType, get: impl Fn(&str) -> Result<Tensor>) -> Result<Self> {
+        Self::keeping(shape, kind, kind, get)
+    }
+
+    fn keeping(shape: Shape, kind: DType, kept: DType, get: impl Fn(&str) -> Result<Tensor>) -> Result<Self> {
         let get = |name: &str, dims: &[usize]| -> Result<Tensor> {
             let tensor = get(name)?;
             if tensor.dims() != dims {
                 return Err(TrainError::File(format!("{name} is {:?}, not {dims:?}", tensor.dims())));
             }
+            let kind = if dims.len() > 1 { kept } else { kind };
             Ok(tensor.to_dtype(kind)?.contiguous()?)
         };
         let Shape { width, vocabulary, .. } = shape;
@@ -100,7 +128,7 @@ impl Frozen {
                 })
             })
             .collect::<Result<_>>()?;
-        Ok(Self { shape, kind, embedding, output, norm: get("model.norm.weight", &[width])?, layers })
+        Ok(Self { shape, kind, kept, embedding, output, norm: get("model.norm.weight", &[width])?, layers })
     }
 
     /// Its sizes.
@@ -113,23 +141,27 @@ impl Frozen {
     ///
     /// # Errors
     /// [`TrainError::File`] if it is another model's.
-    pub fn from_gguf(path: &Path) -> Result<Self> {
+    pub fn from_gguf(path: &Path, precision: Precision) -> Result<Self> {
         let mut reader = BufReader::new(File::open(path).map_err(io(path))?);
         let content = Content::read(&mut reader)?;
         let shape = shape(&content)?;
-        let mut tensors = HashMap::new();
-        for name in content.tensor_infos.keys() {
-            let tensor = content.tensor(&mut reader, name, &Device::Cpu)?.dequantize(&Device::Cpu)?;
-            tensors.insert(name.clone(), tensor);
-        }
-        Self::new(shape, DType::F32, |name| {
+        let kept = match precision {
+            Precision::F32 => DType::F32,
+            Precision::Bf16 => DType::BF16,
+        };
+        // A tensor at a time: all of them in 32 bits would be the most that a run needs.
+        let reader = RefCell::new(reader);
+        Self::keeping(shape, DType::F32, kept, |name| {
             let given = gguf_name(name);
-            let missing = || TrainError::File(format!("{} has no {given}", path.display()));
-            let tensor = tensors.get(&given).ok_or_else(missing)?;
+            if !content.tensor_infos.contains_key(&given) {
+                return Err(TrainError::File(format!("{} has no {given}", path.display())));
+            }
+            let tensor = content.tensor(&mut *reader.borrow_mut(), &given, &Device::Cpu)?;
+            let tensor = tensor.dequantize(&Device::Cpu)?;
             Ok(match Target::of(name) {
-                Some(Target::Q) => halves(tensor, shape.heads)?,
-                Some(Target::K) => halves(tensor, shape.kv_heads)?,
-                _ => tensor.clone(),
+                Some(Target::Q) => halves(&tensor, shape.heads)?,
+                Some(Target::K) => halves(&tensor, shape.kv_heads)?,
+                _ => tensor,
             })
         })
     }
@@ -139,13 +171,18 @@ impl Frozen {
     /// # Errors
     /// A tensor operation's.
     pub fn loss(&self, adapter: &Adapter, pack: &Packed) -> Result<Tensor> {
+        self.unlikely(&self.hidden(adapter, pack)?, pack)
+    }
+
+    /// The negative log-likelihood of what is learnt of a pack.
+    pub(crate) fn unlikely(&self, hidden: &Tensor, pack: &Packed) -> Result<Tensor> {
         let learnt = (0_u32..).zip(&pack.targets).filter_map(|(at, target)| Some((at, (*target)?)));
         let (places, targets): (Vec<u32>, Vec<u32>) = learnt.unzip();
         let n = places.len();
         let places = Tensor::from_vec(places, n, &Device::Cpu)?;
         let targets = Tensor::from_vec(targets, (n, 1), &Device::Cpu)?;
         // Only places that are learnt are turned into words: the vocabulary is wide.
-        let logits = self.words(&self.hidden(adapter, pack)?.index_select(&places, 0)?)?;
+        let logits = self.words(&hidden.index_select(&places, 0)?)?;
         let most = logits.max_keepdim(D::Minus1)?.detach();
         let shifted = logits.broadcast_sub(&most)?;
         let total = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?;
@@ -160,32 +197,66 @@ impl Frozen {
         self.words(&self.hidden(adapter, pack)?)
     }
 
+    /// The logits of one place.
+    pub(crate) fn logits_at(&self, adapter: &Adapter, pack: &Packed, at: usize) -> Result<Tensor> {
+        let hidden = self.hidden(adapter, pack)?.narrow(0, at, 1)?;
+        Ok(self.words(&hidden)?.squeeze(0)?)
+    }
+
     fn words(&self, hidden: &Tensor) -> Result<Tensor> {
-        Ok(self.normed(hidden, &self.norm)?.matmul(&self.output.t()?)?)
+        Ok(product(&self.normed(hidden, &self.norm)?, &self.output)?)
+    }
+
+    /// What an example is above so many frozen layers.
+    pub(crate) fn below(&self, example: &Example, layers: usize) -> Result<Tensor> {
+        let mut pack = Packed::default();
+        pack.push(0, example);
+        Ok(self.through(None, &pack, layers)?.detach())
     }
 
     fn hidden(&self, adapter: &Adapter, pack: &Packed) -> Result<Tensor> {
-        let device = Device::Cpu;
-        let n = pack.tokens.len();
-        let tokens = Tensor::from_slice(&pack.tokens, n, &device)?;
-        let mut x = self.embedding.index_select(&tokens, 0)?;
-        let mask = Tensor::from_vec(pack.mask(), (n, n), &device)?.to_dtype(self.kind)?;
-        let turns = self.turns(&pack.positions)?;
-        for (n, layer) in self.layers.iter().enumerate() {
-            x = (&x + self.attention(layer, adapter, n, &x, &mask, &turns)?)?;
-            x = (&x + self.between(layer, adapter, n, &x)?)?;
+        self.through(Some(adapter), pack, self.layers.len())
+    }
+
+    fn through(&self, adapter: Option<&Adapter>, pack: &Packed, layers: usize) -> Result<Tensor> {
+        let (mut x, sight) = (self.embedded(pack)?, self.sight(pack)?);
+        for n in 0..layers {
+            x = self.layer(adapter, n, &x, &sight)?;
         }
         Ok(x)
+    }
+
+    fn embedded(&self, pack: &Packed) -> Result<Tensor> {
+        let tokens = Tensor::from_slice(&pack.tokens, pack.tokens.len(), &Device::Cpu)?;
+        Ok(self.embedding.index_select(&tokens, 0)?.to_dtype(self.kind)?)
+    }
+
+    pub(crate) fn sight(&self, pack: &Packed) -> Result<Sight> {
+        let n = pack.tokens.len();
+        let mask = Tensor::from_vec(pack.mask(), (n, n), &Device::Cpu)?.to_dtype(self.kind)?;
+        Ok(Sight { mask, turns: self.turns(&pack.positions)? })
+    }
+
+    /// One layer, with what the adapter adds to it.
+    pub(crate) fn layer(
+        &self,
+        adapter: Option<&Adapter>,
+        n: usize,
+        x: &Tensor,
+        sight: &Sight,
+    ) -> Result<Tensor> {
+        let layer = &self.layers[n];
+        let x = (x + self.attention(layer, adapter, n, x, sight)?)?;
+        Ok((&x + self.between(layer, adapter, n, &x)?)?)
     }
 
     fn attention(
         &self,
         layer: &Layer,
-        adapter: &Adapter,
+        adapter: Option<&Adapter>,
         place: usize,
         x: &Tensor,
-        mask: &Tensor,
-        turns: &(Tensor, Tensor),
+        Sight { mask, turns }: &Sight,
     ) -> Result<Tensor> {
         let Shape { heads, kv_heads, width, .. } = self.shape;
         let (n, head) = (x.dim(0)?, self.shape.head());
@@ -211,14 +282,11 @@ impl Frozen {
         let Shape { heads, kv_heads, .. } = self.shape;
         let (_, n, head) = of.dims3()?;
         let times = heads / kv_heads;
-        Ok(of
-            .unsqueeze(1)?
-            .broadcast_as((kv_heads, times, n, head))?
-            .contiguous()?
-            .reshape((heads, n, head))?)
+        let many = of.unsqueeze(1)?.broadcast_as((kv_heads, times, n, head))?;
+        Ok(many.contiguous()?.reshape((heads, n, head))?)
     }
 
-    fn between(&self, layer: &Layer, adapter: &Adapter, place: usize, x: &Tensor) -> Result<Tensor> {
+    fn between(&self, layer: &Layer, adapter: Option<&Adapter>, place: usize, x: &Tensor) -> Result<Tensor> {
         let x = self.normed(x, &layer.between_norm)?;
         let gate = self.times(layer, adapter, place, Target::Gate, &x)?;
         let up = self.times(layer, adapter, place, Target::Up, &x)?;
@@ -229,7 +297,7 @@ impl Frozen {
     fn times(
         &self,
         layer: &Layer,
-        adapter: &Adapter,
+        adapter: Option<&Adapter>,
         place: usize,
         target: Target,
         x: &Tensor,
@@ -237,8 +305,8 @@ impl Frozen {
         let Some(matrix) = layer.matrices.get(&target) else {
             return Err(TrainError::File(format!("layer {place} has no {}", target.path())));
         };
-        let frozen = x.matmul(&matrix.t()?)?;
-        Ok(match adapter.adds(place, target, x)? {
+        let frozen = product(x, matrix)?;
+        Ok(match adapter.map(|it| it.adds(place, target, x)).transpose()?.flatten() {
             Some(more) => (frozen + more)?,
             None => frozen,
         })

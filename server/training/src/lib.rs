@@ -5,15 +5,20 @@
 //! every trained variable is asked for its gradient; one without is an error.
 
 mod adapter;
+mod below;
 mod data;
 mod frozen;
 mod merge;
 mod optimiser;
+mod product;
+mod recompute;
 mod run;
+mod verdict;
 
 pub use adapter::{Adapter, LoraConfig, Target};
-pub use data::{Example, Packed, pack};
-pub use frozen::{Frozen, Shape};
+pub use below::Below;
+pub use data::{Example, Packed, pack, pack_in_order};
+pub use frozen::{Frozen, Precision, Shape};
 pub use merge::merge;
 pub use optimiser::{Schedule, Settings};
 pub use run::{Progress, Run, Trained};

@@ -46,8 +46,10 @@ pub fn merge(from: &Path, adapter: &Adapter, shape: &Shape, to: &Path) -> Result
         };
         tensors.push((name.clone(), tensor));
     }
-    let metadata: Vec<(&str, _)> =
+    // In the order of names: the same weights make the same bytes, which a registry knows them by.
+    let mut metadata: Vec<(&str, _)> =
         content.metadata.iter().map(|(name, value)| (name.as_str(), value)).collect();
+    metadata.sort_by_key(|(name, _)| *name);
     let tensors: Vec<(&str, &QTensor)> =
         tensors.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
     let partial = to.with_extension("partial");

@@ -1,6 +1,7 @@
 //! AdamW (Loshchilov and Hutter 2019) with a warm-up and a cosine, on gradients summed over several packs.
 
 use crate::adapter::set;
+use crate::data::{Example, Packed, pack, pack_in_order};
 use crate::{Result, TrainError};
 use candle_core::{DType, Tensor, Var};
 use serde::{Deserialize, Serialize};
@@ -47,6 +48,22 @@ pub struct Settings {
     pub clip: f64,
     /// Decides order and the first values.
     pub seed: u64,
+    /// Read the examples in their order, a curriculum's, not in one that the seed decides.
+    pub in_order: bool,
+}
+
+impl Settings {
+    /// The packs of an epoch.
+    ///
+    /// # Errors
+    /// [`TrainError::Data`](crate::TrainError::Data) if there is nothing to learn or an example does not fit.
+    pub fn packs(&self, examples: &[Example], epoch: u64) -> Result<Vec<Packed>> {
+        if self.in_order {
+            pack_in_order(examples, self.length)
+        } else {
+            pack(examples, self.length, self.seed.wrapping_add(epoch))
+        }
+    }
 }
 
 const BETA1: f64 = 0.9;

@@ -2,11 +2,12 @@
 //! last checkpoint and ends with the same bits as one that was never stopped.
 
 use crate::adapter::{Adapter, read, write};
-use crate::data::{Example, Packed, pack};
+use crate::below::Below;
+use crate::data::{Example, Packed};
 use crate::frozen::Frozen;
 use crate::optimiser::{AdamW, Settings};
 use crate::{Result, TrainError, io};
-use candle_core::{DType, Tensor};
+use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fs;
@@ -41,6 +42,8 @@ pub struct Progress {
     pub tokens_per_second: f64,
     /// Seconds left at that speed.
     pub seconds_left: f64,
+    /// A checkpoint has been written at this step: what is known of the run elsewhere may be brought up to it.
+    pub kept: bool,
 }
 
 /// What came of a run.
@@ -79,17 +82,30 @@ impl<'a> Run<'a> {
     /// # Errors
     /// [`TrainError::NoGradient`], [`TrainError::Diverged`], the data's and the disk's.
     pub fn train(&self, examples: &[Example], mut say: impl FnMut(Progress) -> bool) -> Result<Trained> {
+        self.tell(examples, |progress, _| say(progress))
+    }
+
+    /// The same; `say` hears the losses of all steps so far too, those before a stop included.
+    ///
+    /// # Errors
+    /// As [`Run::train`].
+    pub fn tell(
+        &self,
+        examples: &[Example],
+        mut say: impl FnMut(Progress, &[f64]) -> bool,
+    ) -> Result<Trained> {
         fs::create_dir_all(&self.folder).map_err(io(&self.folder))?;
         let optimiser = AdamW::new(self.adapter.variables())?;
         let of = self.fingerprint(examples)?;
         let (mut step, mut losses) = self.resume(&optimiser, &of)?;
+        let below = Below::new(self.model, self.adapter, examples);
         let began = Instant::now();
         let mut tokens = 0_usize;
         let steps = self.settings.schedule.steps;
         let from = step;
         while step < steps {
             let packs = self.packs(examples, step)?;
-            let (loss, gradients) = self.gradients(&optimiser, &packs)?;
+            let (loss, gradients) = self.gradients(&optimiser, &packs, &below)?;
             if !loss.is_finite() {
                 return Err(TrainError::Diverged { step, loss });
             }
@@ -97,7 +113,8 @@ impl<'a> Run<'a> {
             losses.push(loss);
             tokens += packs.iter().map(|it| it.tokens.len()).sum::<usize>();
             step += 1;
-            if self.every > 0 && (step.is_multiple_of(self.every) || step == steps) {
+            let kept = self.every > 0 && (step.is_multiple_of(self.every) || step == steps);
+            if kept {
                 self.keep(
                     &optimiser,
                     &Place {
@@ -117,8 +134,9 @@ impl<'a> Run<'a> {
                 rate: self.settings.schedule.at(step - 1),
                 tokens_per_second: tokens as f64 / seconds,
                 seconds_left: seconds / (step - from) as f64 * (steps - step) as f64,
+                kept,
             };
-            if !say(progress) {
+            if !say(progress, &losses) {
                 break;
             }
         }
@@ -127,12 +145,12 @@ impl<'a> Run<'a> {
 
     /// The packs of a step: epochs follow each other, each in its own order.
     fn packs(&self, examples: &[Example], step: usize) -> Result<Vec<Packed>> {
-        let (each, length) = (self.settings.accumulate.max(1), self.settings.length);
+        let each = self.settings.accumulate.max(1);
         let mut at = step * each;
         let mut chosen = Vec::with_capacity(each);
         let mut epoch = 0;
         loop {
-            let packs = pack(examples, length, self.settings.seed.wrapping_add(epoch))?;
+            let packs = self.settings.packs(examples, epoch)?;
             if at >= packs.len() {
                 at -= packs.len();
                 epoch += 1;
@@ -150,19 +168,21 @@ impl<'a> Run<'a> {
     }
 
     /// The mean loss of a learnt token, and its gradient for every variable.
-    fn gradients(&self, optimiser: &AdamW, packs: &[Packed]) -> Result<(f64, Vec<Tensor>)> {
+    fn gradients(
+        &self,
+        optimiser: &AdamW,
+        packs: &[Packed],
+        below: &Below<'_>,
+    ) -> Result<(f64, Vec<Tensor>)> {
         #[expect(clippy::cast_precision_loss, reason = "a number of tokens")]
         let learnt = packs.iter().map(Packed::learnt).sum::<usize>() as f64;
         let mut sums: Vec<Option<Tensor>> = vec![None; optimiser.variables().len()];
         let mut loss = 0.0;
         for pack in packs {
             // Tokens weigh the same in whichever pack they stand.
-            let share = (self.model.loss(self.adapter, pack)? / learnt)?;
-            loss += share.to_dtype(DType::F64)?.to_scalar::<f64>()?;
-            let mut found = share.backward()?;
-            for ((name, var), sum) in optimiser.variables().iter().zip(&mut sums) {
-                let gradient =
-                    found.remove(var.as_tensor()).ok_or_else(|| TrainError::NoGradient(name.clone()))?;
+            let (share, found) = self.model.gradients(self.adapter, pack, below, learnt)?;
+            loss += share;
+            for (gradient, sum) in found.into_iter().zip(&mut sums) {
                 *sum = Some(match sum.take() {
                     Some(sum) => (sum + gradient)?,
                     None => gradient,
@@ -174,7 +194,8 @@ impl<'a> Run<'a> {
 
     fn fingerprint(&self, examples: &[Example]) -> Result<String> {
         let mut hash = Sha256::new();
-        let settings = serde_json::to_vec(&(&self.settings, &self.adapter.config));
+        let kept = self.model.kept.as_str();
+        let settings = serde_json::to_vec(&(&self.settings, &self.adapter.config, kept));
         hash.update(settings.map_err(|error| TrainError::File(error.to_string()))?);
         for example in examples {
             hash.update((example.answer as u64).to_le_bytes());

@@ -5,8 +5,8 @@ use candle_core::quantized::gguf_file::{self, Value};
 use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{DType, Device, Tensor};
 use concord_training::{
-    Adapter, Example, Frozen, LoraConfig, Packed, Run, Schedule, Settings, Shape, Target, TrainError, merge,
-    pack,
+    Adapter, Below, Example, Frozen, LoraConfig, Packed, Precision, Run, Schedule, Settings, Shape, Target,
+    TrainError, merge, pack,
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -69,6 +69,7 @@ fn settings(steps: usize) -> Settings {
         decay: 0.0,
         clip: 1.0,
         seed: 9,
+        in_order: false,
     }
 }
 
@@ -121,6 +122,36 @@ fn gradients_are_those_of_finite_differences() {
         }
     }
     assert_eq!(checked, 2 * 7 * 2 * 3);
+}
+
+#[test]
+fn layers_computed_once_more_and_what_is_kept_of_those_below_give_the_same_loss_and_gradients() {
+    let model = model(DType::F64);
+    for top_layers in [0, 1] {
+        let adapter = Adapter::new(&model, LoraConfig { top_layers, ..every_matrix() }, 1).unwrap();
+        for (_, var) in adapter.variables() {
+            var.set(&(var.as_tensor() + 0.1).unwrap()).unwrap();
+        }
+        let examples = examples();
+        let below = Below::new(&model, &adapter, &examples);
+        assert_eq!(below.layers(), usize::from(top_layers == 1));
+        for pack in pack(&examples, 14, 4).unwrap() {
+            let whole = model.loss(&adapter, &pack).unwrap();
+            // Twice: computed, and kept.
+            for _ in 0..2 {
+                let (loss, above) = model.gradients(&adapter, &pack, &below, 1.0).unwrap();
+                let far = (whole.to_scalar::<f64>().unwrap() - loss).abs();
+                assert!(far < 1e-10, "{far}");
+                let one = whole.backward().unwrap();
+                for ((name, var), two) in adapter.variables().into_iter().zip(above) {
+                    let one = one.get(var.as_tensor()).expect("a gradient");
+                    let far =
+                        (one - two).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f64>().unwrap();
+                    assert!(far < 1e-10, "{name}: {far}");
+                }
+            }
+        }
+    }
 }
 
 #[test]
@@ -250,11 +281,11 @@ fn a_merged_file_says_what_the_model_with_its_adapter_says() {
     let folder = tempfile::tempdir().unwrap();
     let (from, to) = (folder.path().join("from.gguf"), folder.path().join("to.gguf"));
     gguf(&from);
-    let model = Frozen::from_gguf(&from).unwrap();
+    let model = Frozen::from_gguf(&from, Precision::F32).unwrap();
     let adapter = Adapter::new(&model, every_matrix(), 1).unwrap();
     Run::new(&model, &adapter, settings(10), folder.path(), 0).train(&examples(), |_| true).unwrap();
     merge(&from, &adapter, &SHAPE, &to).unwrap();
-    let merged = Frozen::from_gguf(&to).unwrap();
+    let merged = Frozen::from_gguf(&to, Precision::F32).unwrap();
     let none = Adapter::new(&merged, LoraConfig::default(), 1).unwrap();
     let packs = pack(&examples(), 14, 0).unwrap();
     let logits = |model: &Frozen, adapter: &Adapter| -> Vec<f32> {
@@ -266,4 +297,60 @@ fn a_merged_file_says_what_the_model_with_its_adapter_says() {
     let before = logits(&model, &Adapter::new(&model, LoraConfig::default(), 1).unwrap());
     let moved = wanted.iter().zip(&before).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     assert!(moved > 0.05, "the adapter changes something: {moved}");
+}
+
+#[test]
+fn with_matrices_in_sixteen_bits_it_learns_nearly_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let from = folder.path().join("from.gguf");
+    gguf(&from);
+    let learnt = |precision: Precision, place: &str| -> Vec<f64> {
+        let model = Frozen::from_gguf(&from, precision).unwrap();
+        let adapter = Adapter::new(&model, every_matrix(), 1).unwrap();
+        let run = Run::new(&model, &adapter, settings(40), &folder.path().join(place), 40);
+        run.train(&examples(), |_| true).unwrap().losses
+    };
+    let (whole, half) = (learnt(Precision::F32, "whole"), learnt(Precision::Bf16, "half"));
+    assert!(half[39] < half[0] * 0.7, "it learns: {half:?}");
+    for (a, b) in whole.iter().zip(&half) {
+        assert!((a - b).abs() < 0.05 * a.max(0.1), "{a} {b}");
+    }
+    assert_ne!(whole, half, "weights are rounded");
+    // A checkpoint is of one precision.
+    let model = Frozen::from_gguf(&from, Precision::F32).unwrap();
+    let adapter = Adapter::new(&model, every_matrix(), 1).unwrap();
+    let other = Run::new(&model, &adapter, settings(40), &folder.path().join("half"), 40);
+    assert!(other.train(&examples(), |_| true).is_err());
+}
+
+#[test]
+fn a_judge_learns_the_word_of_its_verdict_and_says_it_of_what_it_has_not_seen() {
+    let model = model(DType::F32);
+    let (yes, no) = (20, 21);
+    // A question of four tokens; people pass it where the second is small. Of one verdict word only the word is learnt.
+    let question = |n: u32| [n % 3, 6 + n % 6, (n / 6) % 3, 22];
+    let pass = |n: u32| question(n)[1] < 10;
+    let example = |n: u32| {
+        let mut tokens = question(n).to_vec();
+        tokens.push(if pass(n) { yes } else { no });
+        Example { tokens, answer: 4 }
+    };
+    let (learnt, held): (Vec<u32>, Vec<u32>) = (0..90).partition(|n| n % 7 % 3 > 0);
+    let adapter = Adapter::new(&model, every_matrix(), 1).unwrap();
+    let right = |adapter: &Adapter| {
+        let odds = |n: &u32| model.log_odds(adapter, &example(*n), yes, no).unwrap();
+        held.iter().filter(|n| (odds(n) > 0.0) == pass(**n)).count()
+    };
+    let before = right(&adapter);
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings { length: 40, accumulate: 1, ..settings(300) };
+    let examples: Vec<Example> = learnt.iter().map(|n| example(*n)).collect();
+    Run::new(&model, &adapter, settings, folder.path(), 0).train(&examples, |_| true).unwrap();
+    let after = right(&adapter);
+    let all = held.len();
+    assert!(
+        after * 20 >= all * 19 && before * 4 <= all * 3,
+        "of {all} not seen {before} before, {after} after"
+    );
+    assert!(model.log_odds(&adapter, &Example { tokens: vec![1], answer: 0 }, yes, no).is_err());
 }

@@ -246,7 +246,9 @@ impl State {
         let Some(now) = self.current.as_mut().filter(|now| now.assignment.id == draft.assignment) else {
             return vec![];
         };
-        if now.revealed() == draft.revised && now.stage != Stage::Sending {
+        // What the person has done since the page was there counts more than what the browser has found meanwhile.
+        let untouched = now.undo.is_empty() && now.comment.is_empty();
+        if untouched && now.revealed() == draft.revised && now.stage != Stage::Sending {
             now.answers = now.by_place(&draft.answers);
             now.comment.clone_from(&draft.comment);
             now.seconds = draft.seconds;
@@ -256,7 +258,8 @@ impl State {
     }
 
     /// Answers of an earlier visit that were never confirmed: they go out first.
-    pub(super) fn found_outbox(&mut self, found: Vec<Pending>) -> Vec<Effect> {
+    pub(super) fn found_outbox(&mut self, mut found: Vec<Pending>) -> Vec<Effect> {
+        found.retain(|pending| self.outbox.iter().all(|known| known.key != pending.key));
         if found.is_empty() {
             return vec![];
         }
@@ -268,7 +271,9 @@ impl State {
             now.stage = Stage::Sending;
         }
         self.queue.retain(|queued| found.iter().all(|pending| pending.assignment != queued.id));
-        self.outbox = found;
+        self.outbox.splice(0..0, found);
+        // Shown as waiting until the server has them.
+        self.offline = true;
         vec![Effect::Flush]
     }
 }

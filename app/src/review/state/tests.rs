@@ -295,4 +295,20 @@ fn a_draft_and_unsent_answers_come_back_after_a_reload() {
     let mut fresh = two();
     assert_eq!(fresh.apply(Event::Outbox(state.outbox.clone())), vec![Effect::Flush]);
     assert_eq!(now(&fresh).stage, Stage::Sending);
+    assert!(fresh.offline, "shown as waiting");
+    assert_eq!(fresh.apply(Event::Outbox(state.outbox.clone())), vec![], "found again, it is not sent twice");
+    assert_eq!(fresh.outbox.len(), 1);
+    fresh.apply(Event::Sent { key: "a".into() });
+    assert_eq!((fresh.offline, fresh.notice.clone()), (false, Notice::SentLate));
+}
+
+#[test]
+fn a_draft_that_is_found_late_does_not_undo_what_was_done_meanwhile() {
+    let mut state = two();
+    state.apply(side(1, false));
+    let draft = now(&state).draft();
+    let mut fresh = two();
+    fresh.apply(side(0, true));
+    fresh.apply(Event::Draft(draft));
+    assert_eq!(now(&fresh).answers, vec![Some("pass".into()), None]);
 }

@@ -104,3 +104,23 @@ async fn object_storage_gets_the_same_files_and_is_left_clean_when_nothing_is_ag
     assert_eq!(keys(&store).await.len(), 7);
     assert!(matches!(open("a/b").await, Err(ExportError::NotEmpty(_))));
 }
+
+#[tokio::test]
+async fn a_folder_is_written_by_one_and_what_a_killed_try_left_goes() {
+    let dir = tempfile::tempdir().unwrap();
+    let target = dir.path().join("out");
+    let left = dir.path().join(".out.partial");
+    fs::create_dir(&left).unwrap();
+    fs::write(left.join("train.jsonl"), "half a li").unwrap();
+    fs::write(left.join("of-another-policy.jsonl"), "{}").unwrap();
+    let open = || ExportFolder::create(target.to_str().unwrap(), &[]);
+    let first = open().await.unwrap();
+    assert!(matches!(open().await, Err(ExportError::Busy(_))));
+    drop(first);
+    write(&target, 4).await.unwrap();
+    let names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|it| it.unwrap().file_name()).collect();
+    assert_eq!(names, ["out"], "nothing is left beside it");
+    assert!(!target.join("of-another-policy.jsonl").exists());
+    assert!(matches!(open().await, Err(ExportError::NotEmpty(_))));
+    assert!(!left.exists());
+}

@@ -1,5 +1,7 @@
 //! One HTTP request to a model server, with time limits and a few careful retries.
 
+use std::borrow::Cow;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -9,7 +11,7 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, Url};
 use serde_json::Value;
 
-use super::wire::Answer;
+use super::wire::{self, Answer};
 
 /// Longest answer read: a server must not fill our memory.
 const MAX_BYTES: usize = 8 << 20;
@@ -24,12 +26,16 @@ pub(super) struct Http {
     retries: u32,
     /// The server has asked for no request before this moment: a limit that one request meets holds for all.
     quiet_until: Mutex<Option<Instant>>,
+    /// The server has said that it takes schemas only in their older form.
+    older: AtomicBool,
 }
 
 /// How one try ended, if not well.
 enum Failure {
     /// Another try may help, after the time the server asked for.
     Passing(ModelError, Option<Duration>),
+    /// The server wants the schema in its older form.
+    Older,
     Lasting(ModelError),
 }
 
@@ -67,7 +73,8 @@ impl Http {
         let path = format!("{}/chat/completions", base_url.path().trim_end_matches('/'));
         let mut url = base_url.clone();
         url.set_path(&path);
-        Ok(Self { client, url, name: name.to_owned(), retries, quiet_until: Mutex::new(None) })
+        let (quiet_until, older) = (Mutex::new(None), AtomicBool::new(false));
+        Ok(Self { client, url, name: name.to_owned(), retries, quiet_until, older })
     }
 
     pub(super) async fn chat(&self, body: &Value) -> Result<Answer, ModelError> {
@@ -81,6 +88,7 @@ impl Http {
             match self.attempt(body).await {
                 Ok(answer) => return Ok(answer),
                 Err(Failure::Lasting(error)) => return Err(error),
+                Err(Failure::Older) => self.older.store(true, Ordering::Relaxed),
                 Err(Failure::Passing(error, asked)) => {
                     if let Some(asked) = asked {
                         self.keep_quiet(asked);
@@ -117,7 +125,9 @@ impl Http {
     }
 
     async fn attempt(&self, body: &Value) -> Result<Answer, Failure> {
-        let sent = self.client.post(self.url.clone()).json(body).send().await;
+        let older = self.older.load(Ordering::Relaxed).then(|| wire::older(body)).flatten();
+        let body = older.map_or(Cow::Borrowed(body), Cow::Owned);
+        let sent = self.client.post(self.url.clone()).json(&body).send().await;
         let response = sent.map_err(|error| Failure::Passing(self.broken(&error), None))?;
         let status = response.status();
         let asked = response.headers().get(RETRY_AFTER).and_then(|value| retry_after(value.to_str().ok()?));
@@ -130,6 +140,9 @@ impl Http {
             });
         }
         let said: String = String::from_utf8_lossy(&bytes).chars().take(300).collect();
+        if said.contains("json_object") && wire::older(&body).is_some() {
+            return Err(Failure::Older);
+        }
         let why = format!("the server answered {status}: {said}");
         Err(match status {
             StatusCode::TOO_MANY_REQUESTS => Failure::Passing(ModelError::Overloaded, asked),

@@ -18,6 +18,15 @@ pub(super) fn chat(model: &str, system: &str, user: &str, extra: Value) -> Value
     body
 }
 
+/// The same body with its schema in the form that came before `json_schema`, which llama-cpp-python's server takes;
+/// nothing where it has none, or has that form already.
+pub(super) fn older(body: &Value) -> Option<Value> {
+    let schema = body.pointer("/response_format/json_schema/schema")?.clone();
+    let mut body = body.clone();
+    body["response_format"] = json!({"type": "json_object", "schema": schema});
+    Some(body)
+}
+
 #[derive(Debug, Deserialize)]
 pub(super) struct Answer {
     pub(super) choices: Vec<Choice>,

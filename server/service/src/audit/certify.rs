@@ -204,6 +204,8 @@ impl Attempt<'_> {
             self.test(&planned, &calibration)
         };
         let mut tx = self.pool.begin().await.or_internal()?;
+        // The watch opens monitors under the same lock: two open ones of a class are refused by the database.
+        certificates::lock(&mut tx).await.or_internal()?;
         certificates::finish(&mut tx, planned.id, &outcome).await.or_internal()?;
         if let Some(found) = selection.and_then(|selection| selection.certified) {
             let sure: Vec<f64> = calibration.iter().map(confidence).collect();

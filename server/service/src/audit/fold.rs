@@ -5,15 +5,22 @@ use super::pattern::Pattern;
 use super::tally::{CardKey, Rule, Tally, tally};
 use crate::error::OrInternal;
 use concord_domain::api;
-use concord_store::{Result, audit};
-use sqlx::{PgConnection, PgPool};
-use std::collections::{BTreeMap, HashMap};
+use concord_store::audit::SampleRow;
+use concord_store::{Result, audit, references};
+use sqlx::pool::PoolConnection;
+use sqlx::{PgConnection, PgPool, Postgres};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Mutex;
+use uuid::Uuid;
 
 /// Samples counted anew at once.
 const BATCH: i64 = 8_000;
 /// Marks taken in one transaction; those of the same clusters come with them.
 const MARKS: i64 = 4_000;
+/// One count of everything at a time.
+static ANEW: Mutex<()> = Mutex::const_new(());
 /// How long a reader waits for what changed to be counted.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -44,7 +51,7 @@ pub async fn fold(pool: &PgPool) -> Result<i64> {
         }
         let (samples, left) = audit::take_stale(&mut tx, newest, MARKS).await?;
         let clusters = audit::clusters_of(&mut tx, &samples, &left).await?;
-        audit::refresh_references(&mut tx, &samples).await?;
+        references::refresh(&mut tx, &samples).await?;
         folder.clusters(&mut tx, &clusters).await?;
         folder.close(&mut tx).await?;
         tx.commit().await?;
@@ -63,27 +70,35 @@ pub(crate) async fn catch_up(pool: &PgPool) -> api::Result<u64> {
     Ok(u64::try_from(waiting).unwrap_or(0))
 }
 
-/// Folds everything anew from labels, verdicts and adjudications, in one transaction, in constant memory.
-/// Gives how many counts differ from what was kept up to date until then: 0, or something is wrong.
+/// Counts everything anew from labels, verdicts and adjudications, in one transaction, in constant memory; rows are
+/// read and tallied on connections beside it. Gives how many counts differ from what was kept up to date until then:
+/// 0, or something is wrong.
 ///
 /// # Errors
 /// The database's.
 pub async fn refold(pool: &PgPool) -> Result<u64> {
+    // All connections before the lock, which those who hold the others may be waiting for.
+    let _one = ANEW.lock().await;
+    let mut readers = vec![pool.acquire().await?, pool.acquire().await?];
     let mut tx = pool.begin().await?;
     audit::lock(&mut tx).await?;
     let before = kept(&mut tx).await?;
     audit::clear(&mut tx).await?;
     let mut folder = Folder::open(&mut tx).await?;
-    let mut after = None;
+    let criteria = Arc::new(folder.criteria.clone());
+    let (mut after, mut counting) = (None, VecDeque::new());
     loop {
-        let rows = audit::samples_after(&mut tx, after, BATCH).await?;
-        let Some((last, _)) = rows.last() else { break };
-        after = Some(*last);
-        let samples: Vec<_> = rows.iter().map(|(_, sample)| *sample).collect();
-        let mut clusters: Vec<i64> = rows.iter().map(|(cluster, _)| *cluster).collect();
-        clusters.dedup();
-        audit::refresh_references(&mut tx, &samples).await?;
-        folder.clusters(&mut tx, &clusters).await?;
+        while let Some(reader) = readers.pop() {
+            let rows = audit::samples_after(&mut tx, after, BATCH).await?;
+            let Some(last) = rows.last() else { break };
+            after = Some(last.cluster);
+            counting.push_back(tokio::spawn(count_anew(reader, rows, Arc::clone(&criteria))));
+        }
+        let Some(next) = counting.pop_front() else { break };
+        let (reader, counted) = next.await.map_err(|error| inconsistent(&error))??;
+        readers.push(reader);
+        references::refresh(&mut tx, &counted.changed).await?;
+        folder.replace(&mut tx, &counted.clusters, counted.tally).await?;
     }
     folder.close(&mut tx).await?;
     let now = kept(&mut tx).await?;
@@ -91,6 +106,27 @@ pub async fn refold(pool: &PgPool) -> Result<u64> {
     let differ = before.iter().filter(|(key, n)| now.get(*key) != Some(n)).count()
         + now.keys().filter(|key| !before.contains_key(*key)).count();
     Ok(differ as u64)
+}
+
+/// Clusters counted from their rows.
+struct Counted {
+    clusters: Vec<i64>,
+    tally: Tally,
+    /// Samples whose kept references are not what their labels say.
+    changed: Vec<Uuid>,
+}
+
+async fn count_anew(
+    mut conn: PoolConnection<Postgres>,
+    rows: Vec<SampleRow>,
+    criteria: Arc<HashMap<String, Vec<String>>>,
+) -> Result<(PoolConnection<Postgres>, Counted)> {
+    let mut clusters: Vec<i64> = rows.iter().map(|it| it.cluster).collect();
+    clusters.dedup();
+    let (references, changed) = references::anew(&mut conn, &rows).await?;
+    let verdicts = audit::verdicts_on(&mut conn, &rows).await?;
+    let tally = tally(references, verdicts, &criteria, Rule::Majority);
+    Ok((conn, Counted { clusters, tally, changed }))
 }
 
 /// Counts everything by another rule, without keeping it.
@@ -106,11 +142,9 @@ pub(super) async fn count_by(
     let mut after = None;
     loop {
         let rows = audit::samples_after(conn, after, BATCH).await?;
-        let Some((last, _)) = rows.last() else { break };
-        after = Some(*last);
-        let mut clusters: Vec<i64> = rows.iter().map(|(cluster, _)| *cluster).collect();
-        clusters.dedup();
-        let counted = read(conn, &clusters, &criteria, rule).await?;
+        let Some(last) = rows.last() else { break };
+        after = Some(last.cluster);
+        let counted = read(conn, &rows, &criteria, rule).await?;
         for (key, patterns) in counted.clusters.into_values().flatten() {
             for (pattern, times) in patterns {
                 let known = found.entry(key.clone()).or_default();
@@ -123,12 +157,12 @@ pub(super) async fn count_by(
 
 async fn read(
     conn: &mut PgConnection,
-    clusters: &[i64],
+    samples: &[SampleRow],
     criteria: &HashMap<String, Vec<String>>,
     rule: Rule,
 ) -> Result<Tally> {
-    let references = audit::references_in(conn, clusters).await?;
-    let verdicts = audit::verdicts_in(conn, clusters).await?;
+    let references = references::kept(conn, samples).await?;
+    let verdicts = audit::verdicts_on(conn, samples).await?;
     Ok(tally(references, verdicts, criteria, rule))
 }
 
@@ -173,7 +207,13 @@ impl Folder {
 
     /// Counts these clusters anew.
     async fn clusters(&mut self, conn: &mut PgConnection, clusters: &[i64]) -> Result<()> {
-        let tally = read(conn, clusters, &self.criteria, Rule::Majority).await?;
+        let samples = audit::samples_in(conn, clusters).await?;
+        let tally = read(conn, &samples, &self.criteria, Rule::Majority).await?;
+        self.replace(conn, clusters, tally).await
+    }
+
+    /// Puts what these clusters say in place of what they said.
+    async fn replace(&mut self, conn: &mut PgConnection, clusters: &[i64], tally: Tally) -> Result<()> {
         self.name_cards(conn, &tally).await?;
         let mut change = Patterns::new();
         for old in audit::entries(conn, clusters).await? {
@@ -237,7 +277,7 @@ pub(super) fn decode<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T> 
     postcard::from_bytes(bytes).map_err(|error| inconsistent(&error))
 }
 
-fn inconsistent(error: &postcard::Error) -> concord_store::StoreError {
+fn inconsistent(error: &impl std::fmt::Display) -> concord_store::StoreError {
     concord_store::StoreError::Inconsistent {
         table: "audit_clusters",
         column: "entries",

@@ -2,7 +2,8 @@
 
 use super::pattern::{JudgeCounts, Pattern, Unit};
 use concord_domain::SampleId;
-use concord_store::audit::{ReferenceRow, VerdictRow};
+use concord_store::audit::VerdictRow;
+use concord_store::references::ReferenceRow;
 use std::collections::{BTreeMap, HashMap};
 
 /// All decisions of a card's task pooled.
@@ -292,13 +293,7 @@ fn major(verdict: &VerdictRow) -> i32 {
 
 /// The first number of a version, as the store reads it; 0 where there is none.
 pub(crate) fn major_of(version: &str) -> i32 {
-    let digits: String = version
-        .chars()
-        .skip_while(|c| !c.is_ascii_digit())
-        .take_while(char::is_ascii_digit)
-        .take(6)
-        .collect();
-    digits.parse().unwrap_or(0)
+    concord_store::audit::major(version).unwrap_or(0)
 }
 
 fn count(n: usize) -> u32 {

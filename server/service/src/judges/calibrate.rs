@@ -1,31 +1,26 @@
-//! Calibration: fitted on blind labels of the train half, and written to stored verdicts without asking a model.
+//! Calibration: fitted on blind labels of the train half. Stored verdicts are then read anew, and no model is asked.
 //!
 //! These labels come in the order of the learning stream, so more of them are near one half. Choosing samples by the
 //! judge's own probability does not move P(pass | probability), which is what is fitted; how good the judge is in the
 //! field is the audit's to say.
 
-use super::read::reread;
-use super::setup::{Setup, calibrator, parameters, wanted_of};
+use super::setup::{parameters, wanted_of};
 use crate::error::OrInternal;
-use crate::jobs::{JobError, Progress};
 use concord_agreement::calibrator::{Assessment, Calibrator, Method, Point, Unfit, assess, cross_fitted};
 use concord_domain::api::Result;
-use concord_domain::{AccountId, CalibrationMeasures, CalibrationRequest, Error, JobId, Rubric, SampleId};
+use concord_domain::{AccountId, CalibrationMeasures, CalibrationRequest, Error, JobId};
 use concord_pipeline::judge;
 use concord_store::jobs::NewJob;
+use concord_store::judges;
 use concord_store::judges::{Calibration, Config, NewCalibration, TrainLabel};
-use concord_store::verdicts::{Raw, Rewritten};
-use concord_store::{judges, rubrics, verdicts};
 use serde::{Deserialize, Serialize};
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
 
 /// Folds of cross-fitting, and the seed of folds and intervals.
 const FOLDS: usize = 5;
 const SEED: u64 = 1;
-/// Verdicts read anew in one transaction.
-const BATCH: i64 = 2000;
 
 /// What a job works on that reads stored verdicts anew.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -35,14 +30,14 @@ pub(crate) struct RecalibrateArgs {
 }
 
 impl RecalibrateArgs {
-    pub(crate) fn job(&self, by: AccountId) -> NewJob {
+    pub(crate) fn job(&self, by: Option<AccountId>) -> NewJob {
         NewJob {
             id: JobId(Uuid::now_v7()),
             kind: "recalibrate",
             args: serde_json::json!(self),
             priority: 15,
             dedupe_key: Some(format!("recalibrate:{}:{}", self.task, self.judge)),
-            created_by: Some(by),
+            created_by: by,
         }
     }
 }
@@ -81,6 +76,12 @@ pub(super) async fn fit(
         if request.method == "none" {
             fitted.calibrations.remove(&config.criterion);
             fitted.criteria.push(config.criterion.clone());
+            continue;
+        }
+        if config.head.is_some() {
+            let why =
+                "it has a head, which is calibrated where it is trained: train it again, or take it away";
+            fitted.refused.push((config.criterion.clone(), why.to_owned()));
             continue;
         }
         let labels = judges::train_labels(conn, task, &config.criterion, &config.asked, config.draw, major)
@@ -169,71 +170,4 @@ async fn fit_one(labels: &[TrainLabel], word: &str) -> Result<FitOutcome> {
 fn shown(of: Assessment) -> CalibrationMeasures {
     let estimate = crate::audit::estimate;
     CalibrationMeasures { ece: estimate(of.ece), brier: estimate(of.brier), auroc: estimate(of.auroc) }
-}
-
-/// Writes the verdicts of a task's judge from stored logits. Stopped, it goes on with what is missing then.
-pub(crate) async fn recalibrate(
-    pool: &PgPool,
-    args: &RecalibrateArgs,
-    progress: &Progress,
-) -> std::result::Result<(), JobError> {
-    let mut conn = pool.acquire().await?;
-    let configs = judges::configs(&mut conn, &args.task, true).await?;
-    let Some(first) = configs.first().filter(|it| it.judge == args.judge) else {
-        // Another judge has taken its place meanwhile, and has a job of its own.
-        return Ok(());
-    };
-    let calibrations: BTreeMap<String, Calibrator> = wanted_of(&configs)
-        .calibrations
-        .iter()
-        .filter_map(|(criterion, it)| Some((criterion.clone(), calibrator(&it.method, &it.parameters)?)))
-        .collect();
-    let (asked, judge) = (first.asked.clone(), first.judge.clone());
-    let setup = Setup { judge, sets: Vec::new(), calibrations };
-    drop(conn);
-    let (mut after, mut done) = ((SampleId(Uuid::nil()), String::new()), 0_i64);
-    let mut rubrics: HashMap<(String, String), Rubric> = HashMap::new();
-    loop {
-        let mut tx = pool.begin().await?;
-        let raw = verdicts::to_rewrite(&mut tx, &args.task, &asked, &setup.judge, (after.0, &after.1), BATCH)
-            .await?;
-        let Some(last) = raw.last() else { return Ok(()) };
-        after = (last.sample, last.criterion.clone());
-        let mut rows = Vec::with_capacity(raw.len());
-        for verdict in &raw {
-            if !rubrics.contains_key(&verdict.rubric) {
-                let rubric = rubrics::version(&mut tx, &verdict.rubric.0, &verdict.rubric.1).await?;
-                rubrics.insert(verdict.rubric.clone(), rubric);
-            }
-            rows.push(rewrite(&setup, verdict, &rubrics[&verdict.rubric])?);
-        }
-        verdicts::rewrite(&mut tx, &setup.judge, &rows).await?;
-        tx.commit().await?;
-        done += i64::try_from(rows.len()).unwrap_or(i64::MAX);
-        progress.say(done, 0, "reading stored logits").await;
-    }
-}
-
-/// One verdict under another calibration. What has no logits stays as it was: a word has nothing to calibrate.
-fn rewrite(setup: &Setup, of: &Raw, rubric: &Rubric) -> std::result::Result<Rewritten, JobError> {
-    let answers = judge::answers(&of.lang)?;
-    let calibration = setup.calibrations.get(&of.criterion);
-    let read = of.logits.as_ref().and_then(|logits| reread(logits, &answers, calibration));
-    let Some(read) = read else {
-        return Ok(Rewritten {
-            from: of.id,
-            label: of.label.clone(),
-            pass: of.pass,
-            p_pass: of.p_pass,
-            calibrated: false,
-        });
-    };
-    let label = read.pass.and_then(|pass| rubric.criterion(&of.criterion)?.first_label(pass));
-    Ok(Rewritten {
-        from: of.id,
-        label: label.map(|label| label.name.clone()),
-        pass: read.pass,
-        p_pass: read.p,
-        calibrated: read.calibrated,
-    })
 }

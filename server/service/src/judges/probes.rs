@@ -1,12 +1,13 @@
 //! Probing a judge: what it says of a sample before and after a change. What is planted is asked about and its
 //! answers are kept in tables of their own; it is never a sample.
 
+use super::read::Read;
 use super::setup;
 use crate::audit::estimate;
 use crate::jobs::{JobError, Progress};
-use crate::judging::{Heard, Judge, Subject, load};
+use crate::judging::{Judge, Subject, load};
 use concord_agreement::{mcnemar, proportion};
-use concord_domain::{Change, Negative, ProbeReport, SampleId};
+use concord_domain::{Change, Negative, ProbeReport, Sample, SampleId};
 use concord_pipeline::judge::{Probe, Probes};
 use concord_store::probes::{self, Answer};
 use serde::{Deserialize, Serialize};
@@ -26,12 +27,11 @@ impl Judge {
     /// # Errors
     /// [`JobError`]: whether to try again, and when.
     pub async fn probe(&self, args: ProbeArgs, progress: &Progress) -> Result<(), JobError> {
-        let info = self.models.judge.info().await?;
         let planted = Probes::shipped()?;
         let mut conn = self.pool.acquire().await?;
         let found = probes::list(&mut conn, None, Some(args.probe)).await?.pop();
         let task = found.ok_or_else(|| JobError::give_up("the run of probes is gone"))?.task;
-        let setup = setup::current(&mut conn, &task, &info).await?;
+        let setup = self.setup(&mut conn, &task).await?;
         let run = probes::start(&mut conn, args.probe, &setup.judge).await?;
         let run = run.ok_or_else(|| JobError::give_up("the run of probes is gone"))?;
         if run.judge.as_deref() != Some(&*setup.judge) {
@@ -86,19 +86,23 @@ impl Judge {
         let all: Vec<Subject> =
             [subject].into_iter().chain(changed.iter().map(|(_, it)| it.clone())).collect();
         let heard = self.hear(&setup.sets, &all).await?;
-        let (before, after) = heard.split_first().ok_or_else(|| JobError::give_up("nothing was asked"))?;
+        let samples: Vec<&Sample> = all.iter().map(|it| &it.sample).collect();
+        let similar = self.similarities(setup, &samples).await?;
+        let verdicts: Vec<Vec<Read>> = heard
+            .iter()
+            .zip(similar)
+            .zip(&all)
+            .map(|((heard, similar), subject)| heard.verdicts(setup, &subject.rubric, similar))
+            .collect();
+        let (before, after) = verdicts.split_first().ok_or_else(|| JobError::give_up("nothing was asked"))?;
         let mut answers = Vec::new();
-        for ((probe, subject), heard) in changed.iter().zip(after) {
+        for ((probe, subject), after) in changed.iter().zip(after) {
             for (place, criterion) in subject.rubric.criteria.iter().enumerate() {
                 let must_fail = planted.must_fail(*probe, &subject.sample.task, criterion);
                 if !must_fail && !matches!(probe, Probe::Padding | Probe::Order) {
                     continue;
                 }
-                let calibration = setup.calibrations.get(&criterion.name);
-                let of = |heard: &Heard| {
-                    let read = heard.read(place, calibration);
-                    (read.pass, read.p)
-                };
+                let of = |verdicts: &[Read]| verdicts.get(place).map_or((None, None), |it| (it.pass, it.p));
                 answers.push(Answer {
                     kind: probe.as_str().to_owned(),
                     sample: id,
@@ -106,7 +110,7 @@ impl Judge {
                     criterion: criterion.name.clone(),
                     must_fail,
                     before: of(before),
-                    after: of(heard),
+                    after: of(after),
                 });
             }
         }

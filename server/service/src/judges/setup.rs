@@ -4,6 +4,7 @@
 //! shown and its calibrations. The name of a task's judge is one for all criteria, because "passes all criteria" is
 //! asked of one judge.
 
+use super::head::Head;
 use crate::error::OrInternal;
 use crate::jobs::JobError;
 use concord_agreement::calibration::Platt;
@@ -13,6 +14,7 @@ use concord_domain::ports::ModelInfo;
 use concord_domain::{AccountId, Rubric};
 use concord_pipeline::PipelineError;
 use concord_pipeline::judge::{self, Worked};
+use concord_store::heads::Head as Stored;
 use concord_store::judges::{Calibration, Config, NewConfig};
 use concord_store::{StoreError, certificates, events, judges, rubrics, samples, verdicts};
 use serde_json::{Value, json};
@@ -60,6 +62,8 @@ pub(crate) struct Setup {
     pub(crate) sets: Vec<Vec<Worked>>,
     /// Calibrations by criterion.
     pub(crate) calibrations: BTreeMap<String, Calibrator>,
+    /// Heads by criterion.
+    pub(crate) heads: BTreeMap<String, Head>,
 }
 
 /// What is wanted of a task's judge.
@@ -67,6 +71,15 @@ pub(crate) struct Setup {
 pub(crate) struct Wanted {
     pub(crate) draw: Option<Uuid>,
     pub(crate) calibrations: BTreeMap<String, Calibration>,
+    pub(crate) heads: BTreeMap<String, Stored>,
+}
+
+impl Wanted {
+    /// Other logits than those that calibrations and heads were fitted on.
+    pub(crate) fn forget(&mut self) {
+        self.calibrations.clear();
+        self.heads.clear();
+    }
 }
 
 /// Names of a judge: with its calibrations, and without.
@@ -105,11 +118,14 @@ pub(crate) async fn names(
         .iter()
         .map(|(criterion, it)| json!([criterion, it.method, it.parameters]))
         .collect();
-    let judge = if calibrations.is_empty() {
-        asked.clone()
-    } else {
-        format!("{asked} calibrated-{}", digest(&json!(calibrations)))
-    };
+    let heads: Vec<Value> =
+        wanted.heads.iter().map(|(criterion, it)| json!([criterion, it.made_by, it.parameters])).collect();
+    let mut judge = asked.clone();
+    for (word, parts) in [("head", heads), ("calibrated", calibrations)] {
+        if !parts.is_empty() {
+            judge = format!("{judge} {word}-{}", digest(&json!(parts)));
+        }
+    }
     Ok(Names { judge, asked })
 }
 
@@ -137,7 +153,7 @@ pub(crate) async fn current(
         let mut wanted = wanted_of(&configs);
         // Another model or prompt gives other logits: what was fitted on the old ones says nothing of them.
         if why != "criteria" {
-            wanted.calibrations.clear();
+            wanted.forget();
         }
         adopt(&mut tx, task, info, &wanted, why, None).await?;
     }
@@ -163,7 +179,8 @@ async fn settled(
 pub(crate) fn wanted_of(configs: &[Config]) -> Wanted {
     let calibrations =
         configs.iter().filter_map(|it| Some((it.criterion.clone(), it.calibration.clone()?))).collect();
-    Wanted { draw: configs.first().and_then(|it| it.draw), calibrations }
+    let heads = configs.iter().filter_map(|it| Some((it.criterion.clone(), it.head.clone()?))).collect();
+    Wanted { draw: configs.first().and_then(|it| it.draw), calibrations, heads }
 }
 
 async fn what_changed(
@@ -210,6 +227,7 @@ pub(crate) async fn adopt(
             asked: &names.asked,
             draw: wanted.draw,
             calibration: wanted.calibrations.get(criterion).map(|it| it.id),
+            head: wanted.heads.get(criterion).map(|it| it.id),
         })
         .collect();
     judges::adopt(tx, task, &configs, why, by).await?;
@@ -220,6 +238,25 @@ pub(crate) async fn adopt(
         events::append(tx, by, "certificate_void", &id.to_string(), &detail).await?;
     }
     Ok(names)
+}
+
+/// The judge without its heads, which takes its place.
+pub(crate) async fn without_heads(
+    conn: &mut PgConnection,
+    task: &str,
+    info: &ModelInfo,
+    why: &str,
+    by: Option<AccountId>,
+) -> Result<Setup, SetupError> {
+    let mut tx = conn.begin().await?;
+    judges::lock(&mut tx, task).await?;
+    let configs = judges::configs(&mut tx, task, true).await?;
+    let mut wanted = wanted_of(&configs);
+    wanted.heads.clear();
+    let names = adopt(&mut tx, task, info, &wanted, why, by).await?;
+    let configs = judges::configs(&mut tx, task, true).await?;
+    tx.commit().await?;
+    load(conn, names.judge, &configs).await
 }
 
 async fn load(conn: &mut PgConnection, judge: String, configs: &[Config]) -> Result<Setup, SetupError> {
@@ -233,7 +270,13 @@ async fn load(conn: &mut PgConnection, judge: String, configs: &[Config]) -> Res
         None => vec![Vec::new()],
         Some(draw) => example_sets(conn, draw).await?,
     };
-    Ok(Setup { judge, sets, calibrations })
+    let heads = ready(&wanted);
+    Ok(Setup { judge, sets, calibrations, heads })
+}
+
+/// The heads of a configuration, ready to read verdicts with.
+pub(super) fn ready(wanted: &Wanted) -> BTreeMap<String, Head> {
+    wanted.heads.iter().filter_map(|(criterion, it)| Some((criterion.clone(), Head::of(it)?))).collect()
 }
 
 /// The examples of a draw, a vector a set; one empty set where nothing was drawn.

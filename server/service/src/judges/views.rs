@@ -1,15 +1,18 @@
 //! Judges as leads see them.
 
+use super::head::Head;
 use super::setup::wanted_of;
 use crate::audit::{estimate, major_of};
 use crate::error::{OrInternal, internal};
 use concord_agreement::proportion;
 use concord_domain::api::Result;
 use concord_domain::{
-    CriterionJudge, Error, JudgeCalibration, JudgeExample, JudgeParts, PastJudge, Rubric, TaskJudge,
+    CalibrationMeasures, CriterionJudge, Error, JudgeCalibration, JudgeExample, JudgeHead, JudgeParts,
+    PastJudge, Rubric, TaskJudge,
 };
+use concord_store::heads::Head as Stored;
 use concord_store::judges::{Calibration, Config, Example};
-use concord_store::{judges, rubrics, samples, senior};
+use concord_store::{StoreError, judges, rubrics, samples, senior};
 use sqlx::PgConnection;
 use std::collections::HashMap;
 
@@ -79,8 +82,8 @@ async fn criteria(
             let name = criterion.name.as_str();
             let (labelled_pass, labelled_fail) =
                 counts.iter().find(|(it, _, _)| it == name).map_or((0, 0), |(_, pass, fail)| (*pass, *fail));
-            let calibration =
-                configs.iter().find(|it| it.criterion == name).and_then(|it| it.calibration.as_ref());
+            let config = configs.iter().find(|it| it.criterion == name);
+            let calibration = config.and_then(|it| it.calibration.as_ref());
             let whole = |n: i64| u64::try_from(n).unwrap_or(0);
             Ok(CriterionJudge {
                 criterion: name.to_owned(),
@@ -88,6 +91,7 @@ async fn criteria(
                 labelled_fail,
                 examples: examples.iter().filter(|(it, _)| it == name).map(|(_, it)| it.clone()).collect(),
                 calibration: calibration.map(shown).transpose()?,
+                head: config.and_then(|it| it.head.as_ref()).map(head).transpose()?,
                 passes_of_human_fails: passed
                     .iter()
                     .filter(|(it, ..)| it == name)
@@ -98,9 +102,31 @@ async fn criteria(
         .collect()
 }
 
+fn measures(of: &serde_json::Value) -> Result<CalibrationMeasures> {
+    serde_json::from_value(of.clone()).map_err(|error| internal(&error))
+}
+
+fn head(of: &Stored) -> Result<JudgeHead> {
+    let ready = Head::of(of).ok_or_else(|| {
+        let why = format!("head {} cannot be read", of.id);
+        internal(&StoreError::Inconsistent { table: "judge_heads", column: "parameters", why })
+    })?;
+    let (weights, trained_share, true_share) = ready.shown();
+    Ok(JudgeHead {
+        weights,
+        n: of.n,
+        n_pass: of.n_pass,
+        n_clusters: of.n_clusters,
+        kept: of.kept,
+        trained_share,
+        true_share,
+        before: measures(&of.before)?,
+        after: measures(&of.after)?,
+        at: of.created_at,
+    })
+}
+
 fn shown(of: &Calibration) -> Result<JudgeCalibration> {
-    let measures =
-        |value: &serde_json::Value| serde_json::from_value(value.clone()).map_err(|error| internal(&error));
     Ok(JudgeCalibration {
         method: of.method.clone(),
         parameters: of.parameters.clone(),

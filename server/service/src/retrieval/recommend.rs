@@ -44,7 +44,10 @@ struct Found {
     item: i64,
     score: f32,
     col: Option<f32>,
-    sem: Option<(usize, f32)>,
+    /// As the score used it: the mean of the tags, or the best.
+    sem: Option<f32>,
+    /// The tag that fits best.
+    tag: Option<usize>,
 }
 
 impl RecommendService {
@@ -185,14 +188,14 @@ async fn find(ready: &Ready, question: &Question, k: usize, met: &HashSet<i64>) 
     let parts = |(item, score): (i64, f32)| {
         let vector = ready.items.get(&item);
         let with = |other: &[f32]| vector.map(|it| it.iter().zip(other).map(|(a, b)| a * b).sum::<f32>());
-        let sems =
-            question.vectors.iter().enumerate().filter_map(|(n, tag)| Some((n, with(tag.as_deref()?)?)));
-        Found {
-            item,
-            score,
-            col: question.own.as_deref().and_then(with),
-            sem: sems.max_by(|a, b| a.1.total_cmp(&b.1)),
-        }
+        let sems: Vec<(usize, f32)> =
+            (0..).zip(&question.vectors).filter_map(|(n, tag)| Some((n, with(tag.as_deref()?)?))).collect();
+        let fits = sems.iter().max_by(|a, b| a.1.total_cmp(&b.1)).copied();
+        let sem = match ask.scheme {
+            Scheme::Mean => fits.map(|_| sems.iter().map(|it| it.1).sum::<f32>() / sems.len() as f32),
+            Scheme::Max => fits.map(|it| it.1),
+        };
+        Found { item, score, col: question.own.as_deref().and_then(with), sem, tag: fits.map(|it| it.0) }
     };
     Ok(best.into_iter().map(parts).collect())
 }
@@ -235,9 +238,9 @@ fn dress(
             title: item.title.unwrap_or_default(),
             category: item.category,
             col: it.col,
-            sem: it.sem.map(|(_, sem)| sem),
+            sem: it.sem,
             score: it.score,
-            tag: it.sem.and_then(|(n, _)| u32::try_from(n).ok()),
+            tag: it.tag.and_then(|n| u32::try_from(n).ok()),
             explanation: explained.remove(&it.item),
         })
     });

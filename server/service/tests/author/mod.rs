@@ -220,6 +220,7 @@ impl Bench {
             },
             judge: Judge { pool: pool.clone(), models: models.clone() },
             exports: ExportsService::new(pool.clone(), std::env::temp_dir()),
+            rounds: None,
             courier: Courier { pool: pool.clone(), reach: Reach::Public },
             meter: Arc::new(()),
         };

@@ -30,6 +30,14 @@ struct Scripted {
     calls: AtomicUsize,
     left: AtomicUsize,
     other: AtomicBool,
+    other_eye: AtomicBool,
+    read: AtomicUsize,
+}
+
+/// The number that stands after a mark.
+fn number(text: &str, mark: &str) -> Option<f64> {
+    let rest = text.split_once(mark)?.1;
+    rest.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect::<String>().parse().ok()
 }
 
 #[async_trait]
@@ -77,10 +85,7 @@ fn score(question: &str, less: f64) -> Score {
     if question.contains("#word") {
         return Score { logits: None, p_first: None, said: Some(0) };
     }
-    let p = question.split_once("p=").map_or(0.6, |(_, rest)| {
-        let number: String = rest.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
-        number.parse().unwrap()
-    });
+    let p = number(question, "p=").unwrap_or(0.6);
     let p: f64 = (p - less).clamp(0.01, 0.99);
     #[expect(clippy::cast_possible_truncation, reason = "logits are f32")]
     let logit = (p / (1.0 - p)).ln() as f32;
@@ -90,11 +95,15 @@ fn score(question: &str, less: f64) -> Score {
 #[async_trait]
 impl Embedder for Scripted {
     async fn info(&self) -> Result<ModelInfo, ModelError> {
-        LanguageModel::info(self).await
+        let hash = if self.other_eye.load(Ordering::SeqCst) { "d" } else { "c" }.repeat(64);
+        Ok(ModelInfo { hash, ..LanguageModel::info(self).await? })
     }
 
-    async fn embed(&self, _: EmbedKind, _: Vec<String>) -> Result<Vec<Vec<f32>>, ModelError> {
-        Err(ModelError::Failed("this model only judges".into()))
+    /// `@0.8` in a text is the direction of its vector.
+    async fn embed(&self, _: EmbedKind, texts: Vec<String>) -> Result<Vec<Vec<f32>>, ModelError> {
+        self.read.fetch_add(texts.len(), Ordering::SeqCst);
+        let angle = |text: &String| number(text, "@").unwrap_or(0.0) as f32;
+        Ok(texts.iter().map(angle).map(|angle| vec![angle.cos(), angle.sin()]).collect())
     }
 }
 
@@ -124,6 +133,7 @@ impl Bench {
             },
             judge: Judge { pool: pool.clone(), models: models.clone() },
             exports: ExportsService::new(pool.clone(), std::env::temp_dir()),
+            rounds: None,
             courier: Courier { pool: pool.clone(), reach: Reach::Public },
             meter: Arc::new(()),
         };
@@ -171,7 +181,7 @@ impl Bench {
             "ann",
             from,
             n,
-            "(substring(s.text from 'p=(.*)')::float8 >= 0.7) <> (s.key::int % 7 = 0)",
+            "(substring(s.text from 'p=([0-9.]*)')::float8 >= 0.7) <> (s.key::int % 7 = 0)",
         )
         .await;
     }
@@ -179,12 +189,17 @@ impl Bench {
     /// Two more people say the opposite on a few samples of a half, so that its majorities turn.
     pub(crate) async fn contradict(&self, half: &str) {
         let turned = format!(
-            "not (substring(s.text from 'p=(.*)')::float8 >= 0.7) <> (s.key::int % 7 = 0) and s.half = '{half}'"
+            "not (substring(s.text from 'p=([0-9.]*)')::float8 >= 0.7) <> (s.key::int % 7 = 0) and s.half = '{half}'"
         );
         for rater in [format!("bo {half}"), format!("cy {half}")] {
             let only = format!("and s.half = '{half}' and s.key::int % 5 = 1");
             self.insert_labels(&rater, 0, MANY, &turned, &only).await;
         }
+    }
+
+    /// A person's blind labels on every criterion by an SQL condition over a sample `s`.
+    pub(crate) async fn label_where(&self, from: i32, n: i32, pass: &str) {
+        self.label_as("ann", from, n, pass).await;
     }
 
     async fn label_as(&self, rater: &str, from: i32, n: i32, pass: &str) {
@@ -237,7 +252,7 @@ impl Bench {
 
     pub(crate) async fn drain(&self) {
         let (_tell, stop) = watch::channel(false);
-        self.worker.drain(&["rejudge", "recalibrate", "probe"], stop).await.unwrap();
+        self.worker.drain(&["rejudge", "recalibrate", "probe", "head"], stop).await.unwrap();
         let failed = self.one::<i64>("select count(*) from jobs where state = 'failed'").await;
         assert_eq!(failed, 0, "{:?}", self.one::<Option<String>>("select max(message) from jobs").await);
     }
@@ -248,6 +263,15 @@ impl Bench {
 
     pub(crate) fn other_weights(&self) {
         self.model.other.store(true, Ordering::SeqCst);
+    }
+
+    /// Texts that the embedder has read.
+    pub(crate) fn read(&self) -> usize {
+        self.model.read.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn other_embedder(&self) {
+        self.model.other_eye.store(true, Ordering::SeqCst);
     }
 
     pub(crate) fn break_after(&self, calls: usize) {

@@ -54,6 +54,7 @@ const FUNCTIONS: &[Line] = &[
     ("GET", "/rpc/get_progress", "", "", May(&[ReadOwn])),
 ];
 
+const HEAD_FORM: &str = "ratio=1.5&half_life_days=30&ridge=1&kappa_margin=.05&seed=1&similarities=on";
 const NIL: &str = r#"{"id":"00000000-0000-0000-0000-000000000000"}"#;
 const SKIP: &str = r#"{"id":"00000000-0000-0000-0000-000000000000","reason":"x","escalate":false}"#;
 const SUBMIT: &str =
@@ -117,6 +118,9 @@ const DOCUMENTS: &[Line] = &[
     ("POST", "/judges/{task}/senior", "", "strong=.8&share=.7", May(&[ManageProgramme])),
     ("GET", "/judges/{task}/probes", "", "", May(&[ReadAll])),
     ("POST", "/judges/{task}/probes", "", "samples=40&seed=1", May(&[Generate])),
+    ("GET", "/judges/{task}/heads", "", "", May(&[ReadAll])),
+    ("POST", "/judges/{task}/heads", "", HEAD_FORM, May(&[ManageProgramme])),
+    ("POST", "/judges/{task}/heads/drop", "", "", May(&[ManageProgramme])),
     ("GET", "/rubrics", "", "", May(&[ReadAll])),
     ("GET", "/rubrics/new", "", "", May(&[ManageProgramme])),
     ("POST", "/rubrics/check", "", "toml=x", May(&[ManageProgramme])),
@@ -139,6 +143,15 @@ const MORE_DOCUMENTS: &[Line] = &[
     ("GET", "/audit/annotators.csv", "", "", May(&[ReadAll])),
     ("GET", "/audit/escalations", "", "", May(&[ReadAll])),
     ("POST", "/audit/escalations/{id}", "", "outcome=wont&note=x", May(&[ManageProgramme])),
+    ("GET", "/evolve", "", "", May(&[ReadAll])),
+    ("GET", "/evolve/runs", "", "", May(&[ReadAll])),
+    ("GET", "/evolve/runs/{id}", "", "", May(&[ReadAll])),
+    ("POST", "/evolve/rounds", "", "users=0", May(&[Generate])),
+    ("POST", "/evolve/schedule", "", "every_days=0", May(&[ReadAll, Generate])),
+    ("GET", "/evolve/rounds/{id}", "", "", May(&[ReadAll])),
+    ("POST", "/evolve/rounds/{id}/stop", "", "", May(&[Generate])),
+    ("POST", "/evolve/models/{id}/promote", "", "", May(&[Generate])),
+    ("POST", "/evolve/rollback", "", "role=generator", May(&[Generate])),
     ("GET", "/rubrics/{task}/diff", "from=1.0&to=1.0", "", May(&[ReadAll])),
     ("GET", "/rubrics/{task}/{version}", "", "", May(&[ReadAll])),
     ("GET", "/rubrics/{task}/{version}/edit", "", "", May(&[ReadAll])),
@@ -230,6 +243,9 @@ const API_OF_LEADS: &[Line] = &[
     ("POST", "/api/v1/judges/{task}/rejudge", "", "{}", May(&[Generate])),
     ("GET", "/api/v1/judges/{task}/probes", "", "", May(&[ReadAll])),
     ("POST", "/api/v1/judges/{task}/probes", "", "{}", May(&[Generate])),
+    ("GET", "/api/v1/judges/{task}/heads", "", "", May(&[ReadAll])),
+    ("POST", "/api/v1/judges/{task}/heads", "", "{}", May(&[ManageProgramme])),
+    ("DELETE", "/api/v1/judges/{task}/heads", "", "", May(&[ManageProgramme])),
     ("PUT", "/api/v1/judges/{task}/senior", "", "{}", May(&[ManageProgramme])),
     ("GET", "/api/v1/generations", "", "", May(&[ReadAll])),
     ("POST", "/api/v1/generations", "", r#"{"users":1}"#, May(&[Generate])),
@@ -242,6 +258,19 @@ const API_OF_LEADS: &[Line] = &[
     ("POST", "/api/v1/exports/preview", "", "{}", May(&[Export])),
     ("GET", "/api/v1/exports/{id}/files/{name}", "", "", May(&[Export])),
     ("GET", "/api/v1/samples/{id}/lineage", "", "", May(&[Export])),
+    ("GET", "/api/v1/models", "", "", May(&[ReadAll])),
+    ("GET", "/api/v1/training/runs", "", "", May(&[ReadAll])),
+    ("GET", "/api/v1/training/runs/{id}", "", "", May(&[ReadAll])),
+    ("GET", "/api/v1/promotions", "", "", May(&[ReadAll])),
+    ("POST", "/api/v1/models/{id}/promotions", "", "{}", May(&[Generate])),
+    ("POST", "/api/v1/rollbacks", "", r#"{"role":"generator"}"#, May(&[Generate])),
+    ("GET", "/api/v1/rounds", "", "", May(&[ReadAll])),
+    ("POST", "/api/v1/rounds", "", r#"{"users":0}"#, May(&[Generate])),
+    ("GET", "/api/v1/rounds/schedule", "", "", May(&[ReadAll])),
+    ("PUT", "/api/v1/rounds/schedule", "", r#"{"every_days":0}"#, May(&[Generate])),
+    ("DELETE", "/api/v1/rounds/schedule", "", "", May(&[Generate])),
+    ("GET", "/api/v1/rounds/{id}", "", "", May(&[ReadAll])),
+    ("POST", "/api/v1/rounds/{id}/stop", "", "", May(&[Generate])),
     ("POST", "/api/v1/import/{kind}", "format=jsonl", r#"{"user":"u"}"#, May(&[Import])),
 ];
 

@@ -6,7 +6,8 @@ use crate::http::problem::Problem;
 use axum::extract::State;
 use axum::http::StatusCode;
 use concord_domain::{
-    Calibrated, CalibrationRequest, DrawRequest, Error, ProbeReport, ProbeRequest, SeniorRule, TaskJudge,
+    Calibrated, CalibrationRequest, DrawRequest, Error, HeadRequest, HeadRun, ProbeReport, ProbeRequest,
+    SeniorRule, TaskJudge,
 };
 use serde::Deserialize;
 
@@ -113,4 +114,40 @@ pub(super) async fn set_senior(
     Json(rule): Json<SeniorRule>,
 ) -> Result<axum::Json<SeniorRule>, Problem> {
     Ok(axum::Json(state.use_cases.judges.set_senior(&actor, &task, rule).await?))
+}
+
+/// Runs that trained heads, newest first.
+#[utoipa::path(get, path = "/judges/{task}/heads", tag = "judges", params(("task" = String, Path)),
+    responses((status = 200, body = Vec<HeadRun>), (status = 404, body = Problem)))]
+pub(super) async fn heads(
+    State(state): State<HttpState>,
+    SignedIn(actor): SignedIn,
+    Path(task): Path<String>,
+) -> Result<axum::Json<Vec<HeadRun>>, Problem> {
+    Ok(axum::Json(state.use_cases.judges.heads(&actor, &task).await?))
+}
+
+/// Queues a run that trains heads on blind labels of the train half and promotes their judge if the audit half says
+/// that it is better.
+#[utoipa::path(post, path = "/judges/{task}/heads", tag = "judges", params(("task" = String, Path)),
+    request_body = HeadRequest,
+    responses((status = 202, body = HeadRun), (status = 409, body = Problem), (status = 422, body = Problem)))]
+pub(super) async fn train_head(
+    State(state): State<HttpState>,
+    SignedIn(actor): SignedIn,
+    Path(task): Path<String>,
+    Json(request): Json<HeadRequest>,
+) -> Result<(StatusCode, axum::Json<HeadRun>), Problem> {
+    Ok((StatusCode::ACCEPTED, axum::Json(state.use_cases.judges.train_head(&actor, &task, request).await?)))
+}
+
+/// Takes the heads of the task's judge away.
+#[utoipa::path(delete, path = "/judges/{task}/heads", tag = "judges", params(("task" = String, Path)),
+    responses((status = 200, body = TaskJudge), (status = 409, body = Problem)))]
+pub(super) async fn drop_heads(
+    State(state): State<HttpState>,
+    SignedIn(actor): SignedIn,
+    Path(task): Path<String>,
+) -> Result<axum::Json<TaskJudge>, Problem> {
+    Ok(axum::Json(state.use_cases.judges.drop_heads(&actor, &task).await?))
 }

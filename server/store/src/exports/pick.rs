@@ -13,7 +13,8 @@ use sqlx::types::Json;
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row};
 use uuid::Uuid;
 
-/// Generated samples of the train half that are no gold question, with their category and their draw: a number from
+/// Generated samples of the train half that are no gold question, with their category (an item's own; a tag's by φ) and
+/// their draw: a number from
 /// 0 to 1 that only the seed and the sample decide.
 const WANTED: &str = "
     with runs as (
@@ -23,7 +24,8 @@ const WANTED: &str = "
     needed as (select task, version, count(*) n from asked group by 1, 2),
     wanted as materialized (
         select s.id, s.task, s.rubric_version, s.user_id, s.call_id, s.created_at, g.round, g.last, n.n,
-               case when cardinality(i.category) > 0 then array_to_string(i.category, '/') end category,
+               coalesce(case when cardinality(i.category) > 0 then array_to_string(i.category, ' > ') end,
+                        s.body ->> 'category') category,
                ((hashtextextended(s.id::text, $9) & 9007199254740991)::float8 + 0.5) / 9007199254740992 draw,
                ((hashtextextended(coalesce(s.user_id::text, s.id::text), $9 + 1) & 9007199254740991)::float8 + 0.5)
                    / 9007199254740992 < $15 held_out
@@ -246,14 +248,18 @@ pub async fn pick(conn: &mut PgConnection, id: ExportId, policy: &ExportPolicy) 
     for_sets(conn).await?;
     sqlx::query("delete from export_rows where export_id = $1").bind(id.0).execute(&mut *conn).await?;
     let sql = statement(policy, INTO_EXPORT);
-    let done = bound(sqlx::query(AssertSqlSafe(sql)), policy, Some(id)).execute(conn).await?;
+    let done = bound(sqlx::query(AssertSqlSafe(sql)), policy, Some(id)).execute(&mut *conn).await?;
+    // What the same transaction reads after it, row by row, is planned as usual.
+    sqlx::query("set local enable_nestloop = on").execute(conn).await?;
     Ok(done.rows_affected())
 }
 
-/// For this transaction: sets of a million are sorted and joined in memory where there is enough, and the statement,
-/// which is long, is not compiled: that alone takes a second, whatever there is to read.
+/// For this transaction: sets of a million are sorted and joined in memory where there is enough, and not row by row. How
+/// many rows the steps above have the planner cannot know; it took few, and a million by a million did not end.
 async fn for_sets(conn: &mut PgConnection) -> Result<()> {
     sqlx::query("set local work_mem = '192MB'").execute(&mut *conn).await?;
+    sqlx::query("set local enable_nestloop = off").execute(&mut *conn).await?;
+    // Where one is needed all the same its cost is taken for boundless, and the statement for worth compiling.
     sqlx::query("set local jit = off").execute(conn).await?;
     Ok(())
 }

@@ -232,8 +232,23 @@ pub async fn lineage(conn: &mut PgConnection, sample: SampleId) -> Result<Option
         labels: row.try_get("labels")?,
         verdicts: row.try_get("verdicts")?,
         exports: exported(conn, sample).await?,
-        models: Vec::new(),
+        models: learnt(conn, sample).await?,
     }))
+}
+
+/// Models that learnt from an export with this sample, and those that go on from one, oldest first.
+async fn learnt(conn: &mut PgConnection, sample: SampleId) -> Result<Vec<Uuid>> {
+    Ok(sqlx::query_scalar(
+        "with recursive learnt as (
+            select m.id, m.created_at from models m
+            where m.export_id in (select export_id from export_rows where sample_id = $1)
+            union
+            select m.id, m.created_at from models m join learnt l on l.id = m.parent_id)
+         select id from learnt order by created_at, id",
+    )
+    .bind(sample.0)
+    .fetch_all(conn)
+    .await?)
 }
 
 /// The rows of finished exports that hold a sample, newest export first.

@@ -78,7 +78,8 @@ pub(super) async fn count_slots(conn: &mut PgConnection, samples: &[Uuid]) -> Re
     Ok(())
 }
 
-/// The leases a person holds and has not answered, oldest first, renewed.
+/// The leases a person holds and has not answered, oldest first, renewed. One that is being answered or taken back
+/// just now is passed by: whoever does so may be waiting for a lease that this transaction has taken back.
 ///
 /// # Errors
 /// The database's.
@@ -89,14 +90,15 @@ pub async fn held(
     limit: i64,
 ) -> Result<Vec<AssignmentRow>> {
     let rows = sqlx::query(
-        "update assignments a set lease_expires_at = now() + make_interval(secs => p.lease_seconds)
-         from samples s join programmes p on p.task = s.task
-         where a.sample_id = s.id and a.state = 'leased' and a.id in (
-            select h.id from assignments h join samples hs on hs.id = h.sample_id
-            where h.account_id = $1 and h.state = 'leased' and ($2::text is null or hs.task = $2)
+        "with held as materialized (
+            select h.id, p.lease_seconds from assignments h
+            join samples s on s.id = h.sample_id join programmes p on p.task = s.task
+            where h.account_id = $1 and h.state = 'leased' and ($2::text is null or s.task = $2)
               and (h.assisted or h.stream = 'repeat' or not exists (
                     select 1 from verdict_views v where v.sample_id = h.sample_id and v.account_id = $1))
-            order by h.created_at, h.id limit $3 for update of h)
+            order by h.created_at, h.id limit $3 for update of h skip locked)
+         update assignments a set lease_expires_at = now() + make_interval(secs => held.lease_seconds)
+         from held where a.id = held.id
          returning a.*",
     )
     .bind(account.0)
@@ -209,7 +211,9 @@ pub async fn ask_third(conn: &mut PgConnection, sample: SampleId) -> Result<bool
     Ok(done.rows_affected() == 1)
 }
 
-/// One's own assignment, locked after its sample; `None` if there is none or it is another's.
+/// One's own assignment, locked after its sample; `None` if there is none or it is another's. `is not distinct from`
+/// leaves the planner only the index that finds the one row: before the table's first statistics it may else read all
+/// that the person ever did.
 ///
 /// # Errors
 /// The database's.
@@ -219,18 +223,21 @@ pub async fn lock(
     id: AssignmentId,
 ) -> Result<Option<AssignmentRow>> {
     sqlx::query(
-        "select from samples where id = (select sample_id from assignments where id = $1 and account_id = $2)
+        "select from samples where id = (
+            select sample_id from assignments where id = $1 and account_id is not distinct from $2)
          for no key update",
     )
     .bind(id.0)
     .bind(account.0)
     .fetch_optional(&mut *conn)
     .await?;
-    let row = sqlx::query("select * from assignments where id = $1 and account_id = $2 for update")
-        .bind(id.0)
-        .bind(account.0)
-        .fetch_optional(conn)
-        .await?;
+    let row = sqlx::query(
+        "select * from assignments where id = $1 and account_id is not distinct from $2 for update",
+    )
+    .bind(id.0)
+    .bind(account.0)
+    .fetch_optional(conn)
+    .await?;
     row.as_ref().map(assignment).transpose()
 }
 

@@ -88,13 +88,14 @@ pub async fn last_place(
 }
 
 /// A person has neither had `id` nor seen its verdicts. Asked sample by sample, on purpose: as an anti-join the
-/// planner may read everything a person ever did to look at a few rows of the queue.
+/// planner may read everything a person ever did to look at a few rows of the queue; and `is not distinct from`
+/// leaves it only the index by sample, for the same reason.
 macro_rules! fresh {
     ($id:literal) => {
         concat!(
             "(select true from assignments a where a.sample_id = ",
             $id,
-            " and a.account_id = $1 and a.state <> 'expired' and a.stream <> 'repeat' limit 1) is null
+            " and a.account_id is not distinct from $1 and a.state <> 'expired' and a.stream <> 'repeat' limit 1) is null
              and (select true from verdict_views v where v.sample_id = ",
             $id,
             " and v.account_id = $1 limit 1) is null"
