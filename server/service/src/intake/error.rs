@@ -1,6 +1,6 @@
 //! Why an import stopped. What is wrong with single rows is a reject, not an error.
 
-use concord_store::StoreError;
+use concord_store::{StoreError, Trouble};
 
 /// Why nothing more was read or written.
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +68,12 @@ pub enum ImportError {
     Rejects(#[source] std::io::Error),
     /// The database refused; its batch was not committed.
     #[error("{0}")]
-    Store(#[from] StoreError),
+    Store(#[source] StoreError),
+    /// The database ended the connection or gave none: down, starting, stopping; the batch was not committed.
+    #[error(
+        "the database does not answer now: send the same import again in a few seconds; nothing is doubled"
+    )]
+    DatabaseAway(#[source] StoreError),
     /// The disk of the database is full; the batch was not committed.
     #[error(
         "no space left on the database's disk: free some and run the same command again; nothing is doubled"
@@ -77,6 +82,16 @@ pub enum ImportError {
     /// The parser thread ended without a word: a fault of ours.
     #[error("the parser stopped unexpectedly")]
     ParserGone,
+}
+
+impl From<StoreError> for ImportError {
+    fn from(error: StoreError) -> Self {
+        match error.trouble() {
+            Some(Trouble::Full) => Self::DatabaseFull,
+            Some(Trouble::Away) => Self::DatabaseAway(error),
+            _ => Self::Store(error),
+        }
+    }
 }
 
 impl From<sqlx::Error> for ImportError {

@@ -8,7 +8,7 @@ use super::{
     rejects::{Reject, RejectSink},
 };
 use concord_store::{
-    StoreError,
+    StoreError, Trouble,
     behaviours::{self, Merged, UnknownItems},
     imported::{self, What},
     items, users,
@@ -85,7 +85,7 @@ impl<S: RejectSink, P: Fn(Progress)> Loader<'_, S, P> {
         }
         self.report.lines += batch.rows + batch.rejects.len() as u64;
         let outcome = if batch.sequences {
-            behaviours::stage_sequences(&mut self.conn, &batch.copy).await.map_err(refused)?;
+            behaviours::stage_sequences(&mut self.conn, &batch.copy).await?;
             None
         } else if batch.rows > 0 {
             Some(self.merge(Work::Rows(&batch.copy)).await?.1)
@@ -107,8 +107,7 @@ impl<S: RejectSink, P: Fn(Progress)> Loader<'_, S, P> {
 
     /// Resolves and expands the sequences that were set aside.
     async fn sequences(&mut self) -> Result<(), ImportError> {
-        let (chunks, prefixes) =
-            behaviours::resolve_sequences(&mut self.conn, EVENTS).await.map_err(refused)?;
+        let (chunks, prefixes) = behaviours::resolve_sequences(&mut self.conn, EVENTS).await?;
         if prefixes > 0 {
             self.report.notes.push(format!(
                 "{prefixes} rows are beginnings of longer rows of the same user and were left out"
@@ -157,7 +156,7 @@ impl<S: RejectSink, P: Fn(Progress)> Loader<'_, S, P> {
                     tokio::time::sleep(Duration::from_millis(50 * u64::from(tried))).await;
                     tried += 1;
                 }
-                Err(error) => return Err(refused(error)),
+                Err(error) => return Err(error.into()),
             }
         }
     }
@@ -246,17 +245,6 @@ fn upserted(what: &str, done: items::Upserted) -> Outcome {
     Outcome { new: done.new, rejected: done.conflicts.into_iter().map(why).collect(), ..Outcome::default() }
 }
 
-fn code(error: &StoreError) -> Option<String> {
-    match error {
-        StoreError::Database(sqlx::Error::Database(error)) => error.code().map(|code| code.into_owned()),
-        _ => None,
-    }
-}
-
 fn is_transient(error: &StoreError) -> bool {
-    matches!(code(error).as_deref(), Some("40P01" | "40001"))
-}
-
-fn refused(error: StoreError) -> ImportError {
-    if code(&error).as_deref() == Some("53100") { ImportError::DatabaseFull } else { error.into() }
+    error.trouble() == Some(Trouble::Contended)
 }

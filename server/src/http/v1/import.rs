@@ -154,6 +154,10 @@ fn problem(error: ImportError) -> Problem {
             tracing::error!(%reference, %error, "an import failed");
             Error::Internal { reference }.into()
         }
+        ImportError::DatabaseAway(_) => {
+            tracing::error!(%error, "the database failed an import");
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", error.to_string())
+        }
         ImportError::DatabaseFull => {
             Problem::new(StatusCode::INSUFFICIENT_STORAGE, "database_full", error.to_string())
         }

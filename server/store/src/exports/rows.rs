@@ -54,20 +54,22 @@ pub struct Taken {
     pub certificates: Vec<Uuid>,
 }
 
-/// The rows after line `after`, at most so many lines, in order.
+/// The rows after line `after`, at most so many lines, in order. Each brings its own sample: rows that this transaction
+/// has only just written are not counted yet, and a plan made for few of them, or for all, reads every sample a batch.
 ///
 /// # Errors
 /// The database's.
 pub async fn batch(conn: &mut PgConnection, id: ExportId, after: i64, lines: i64) -> Result<Vec<Taken>> {
     let rows = sqlx::query(
-        "select x.line, x.place, x.held_out, x.criterion, x.pass, x.evidence, x.people, x.grade, s.id, s.task, s.lang,
-                s.ordinal, s.rubric_version, s.generation_id, c.id call, c.system, c.prompt, c.output, c.prompt_version,
-                g.model, g.model_hash,
+        "select x.line, x.place, x.held_out, x.criterion, x.pass, x.evidence, x.people, x.grade, s.*,
                 case when x.evidence = 'auto' then array(
                     select l.certificate_id from acceptance_certificates l join certificates k on k.id = l.certificate_id
-                    where l.sample_id = s.id and k.status = 'live' order by 1) else '{}' end certificates
-         from export_rows x join samples s on s.id = x.sample_id join calls c on c.id = s.call_id
-         join generations g on g.id = s.generation_id
+                    where l.sample_id = x.sample_id and k.status = 'live' order by 1) else '{}' end certificates
+         from export_rows x cross join lateral (
+            select s.id, s.task, s.lang, s.ordinal, s.rubric_version, s.generation_id, c.id call, c.system, c.prompt,
+                   c.output, c.prompt_version, g.model, g.model_hash
+            from samples s join calls c on c.id = s.call_id join generations g on g.id = s.generation_id
+            where s.id = x.sample_id limit 1) s
          where x.export_id = $1 and x.line > $2 and x.line <= $2 + $3 order by x.line, x.place",
     )
     .bind(id.0)
