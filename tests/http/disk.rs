@@ -165,9 +165,12 @@ impl World {
 #[tokio::test]
 async fn a_full_disk_is_said_loses_nothing_and_is_recovered_from_once_there_is_room() {
     let Some(world) = World::start().await else { return };
-    // A whole segment of its log lies ready, 16 MiB, so that it is the tables that find no room.
+    // A whole segment of its log is there, 16 MiB, so that it is the tables that find no room. It is made when
+    // something is written to it.
     let mut own = world.disk.connect().await.expect("the private cluster");
-    sqlx::query("select pg_switch_wal()").execute(&mut own).await.expect("a new segment");
+    for statement in ["select pg_switch_wal()", "select pg_logical_emit_message(true, 'test', '')"] {
+        sqlx::query(statement).execute(&mut own).await.expect("a new segment");
+    }
     let ballast = world.disk.ballast(3 * 1024);
     let (mut imported, mut refused) = (0, None);
     for batch in 0..60 {
