@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 export CONCORD_SOAK_CASES="${CONCORD_SOAK_CASES:-10000}" RAYON_NUM_THREADS=1
 began=$SECONDS
 # The whole workspace, as `make test` builds it: another choice of features would build candle anew.
-tools/test-pg.sh cargo test --locked --quiet --workspace --lib --test hostile_input -- hostile --nocapture
+tools/test-pg.sh cargo test --locked --quiet --workspace --lib --test service -- hostile --nocapture
 echo "== soak: $CONCORD_SOAK_CASES inputs a target, $((SECONDS - began)) s"
 
 [ -e target/site ] || cargo run --quiet --locked -p concord-bundle

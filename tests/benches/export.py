@@ -19,6 +19,11 @@ ROWS = int(os.environ.get("CONCORD_BENCH_ROWS", "1000000"))
 CRITERIA = ["relevance", "consistency", "specificity", "validity"]
 
 
+def in_time(n: str) -> str:
+    """An id as the product makes them (UUIDv7): what is made later sorts later."""
+    return f"(lpad(to_hex({n}), 12, '0') || '7' || substr(md5({n}::text), 1, 3) || '8' || substr(md5({n}::text), 4, 15))::uuid"
+
+
 def fill(postgres: Postgres) -> None:
     """Ten tags a call and a hundred calls a user, on prompts of a kilobyte."""
     postgres.sql(f"""
@@ -28,13 +33,13 @@ def fill(postgres: Postgres) -> None:
         insert into users (key, half) select 'u' || n, 'train' from generate_series(0, {ROWS // 1000}) n;
         insert into generations (id, seed, settings, model, model_hash, model_family, prompts) values (gen_random_uuid(), 1, '{{}}', 'm', 'h', 'f', 'p');
         insert into calls (id, generation_id, user_id, task, prompt_version, system, prompt, output, seed, prompt_tokens, output_tokens, millis, truncated)
-            select gen_random_uuid(), g.id, u.id, 'tag', 'tags/1', repeat('You are a shopping guide. ', 8),
+            select {in_time('n')}, g.id, u.id, 'tag', 'tags/1', repeat('You are a shopping guide. ', 8),
                    'call ' || n || ' ' || repeat('3 months ago (purchase) | rod, reel, line; ', 18),
                    json_build_object('tags', (select json_agg(json_build_object('interest', 1, 'tag', 'waterproof hiking boots ' || t)) from generate_series(0, 9) t)),
                    n, 1, 1, 1, false
             from generations g, generate_series(0, {ROWS // 10 - 1}) n join users u on u.key = 'u' || n / 100;
         insert into samples (id, key, task, text, half, user_id, generation_id, call_id, ordinal, rubric_version, serve_order)
-            select gen_random_uuid(), c.seed || 't' || t, 'tag', 'waterproof hiking boots ' || t, 'train', c.user_id, c.generation_id, c.id, t, 'bench', 0
+            select {in_time('(c.seed * 10 + t)')}, c.seed || 't' || t, 'tag', 'waterproof hiking boots ' || t, 'train', c.user_id, c.generation_id, c.id, t, 'bench', 0
             from calls c, generate_series(0, 9) t;
         insert into labels (id, sample_id, task, criterion, rater, label, pass, phase, stream, pi, rubric_version, origin)
             select gen_random_uuid(), s.id, 'tag', c, 'r', 'pass', true, 'blind', 'learning', 1, 'bench', 'imported'

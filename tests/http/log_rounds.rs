@@ -130,7 +130,7 @@ async fn a_scheduled_round_starts_once_learns_what_users_did_lately_and_compares
     let shown = server.get(&admin, &page).await.text().await.expect("a page");
     assert!(shown.contains("data-testid=\"hit-rate\""), "{shown}");
 
-    // The file that was trained from is gone; deleting a user names the model that learnt of them.
+    // What was trained from lies nowhere beside the model; deleting a user names the model that learnt of them.
     let model = step("train")["detail"]["model"].as_str().expect("a model").to_owned();
     let folders = [server.data(), beside.data()].map(|data| data.join("trained"));
     let trained: Vec<_> = folders
@@ -141,7 +141,10 @@ async fn a_scheduled_round_starts_once_learns_what_users_did_lately_and_compares
         .map(|it| it.path())
         .collect();
     assert_eq!(trained.len(), 1, "one of the servers trained: {trained:?}");
-    assert!(trained[0].join("model.gguf").exists() && !trained[0].join("rows.jsonl").exists());
+    let files: Vec<_> =
+        std::fs::read_dir(&trained[0]).expect("its files").flatten().map(|it| it.path()).collect();
+    assert!(files.contains(&trained[0].join("model.gguf")), "{files:?}");
+    assert!(files.iter().all(|it| it.extension().is_none_or(|it| it != "jsonl")), "{files:?}");
     let key: String = sqlx::query_scalar(
         "select u.key from log_lessons l join users u on u.id = l.user_id where jsonb_array_length(l.rows) > 0",
     )

@@ -1,9 +1,7 @@
 //! What becomes of judged samples: drawn for the audit with a known probability, accepted by certificates, and given
 //! back to people when those end.
 
-mod audited;
-
-use audited::World;
+use crate::audited::World;
 use concord_domain::api::{Audit, Review};
 use concord_domain::{Answer, AuditSampling, Phase, Role, Submission};
 use concord_service::review::ReviewService;
@@ -149,7 +147,7 @@ async fn a_new_certificate_takes_over_what_it_covers_and_sweeps_what_nobody_has(
     let second = world.certify(world.request(&["pass"], 0.15, 0.1)).await;
     assert_eq!((world.status(first.id).await, world.status(second.id).await), ("void".into(), "live".into()));
     assert_eq!(world.accepted("reopened_at is null").await, 96, "the new certificate accepts them too");
-    let rubric = audited::rubric("2.0", &["ok"]);
+    let rubric = crate::audited::rubric("2.0", &["ok"]);
     use concord_domain::api::Rubrics;
     let rubrics = concord_service::rubrics::RubricsService::new(world.pool.clone());
     rubrics.publish(&world.lead, rubric).await.expect("a major version");

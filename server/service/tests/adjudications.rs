@@ -1,8 +1,6 @@
 //! Leads decide where people disagree: in which order cases come, who may decide, and what it changes.
 
-#[expect(dead_code, reason = "each test file uses its part of the world")]
-mod world;
-
+use crate::world::World;
 use concord_domain::api::{Adjudications, Audit, Review};
 use concord_domain::{
     Actor, Answer, AuditFilter, CaseFilter, Error, NewAdjudication, Outcome, Phase, Reason, Role, SampleId,
@@ -14,7 +12,6 @@ use concord_service::intake::{Format, ImportOptions, Kind, import};
 use concord_service::review::ReviewService;
 use sqlx::PgPool;
 use std::fmt::Write;
-use world::World;
 
 async fn load(pool: &PgPool, kind: Kind, text: String) {
     let mut rejects = Vec::new();

@@ -1,8 +1,6 @@
 //! The people who label, as leads see them; and escalated samples among the cases.
 
-#[expect(dead_code, reason = "each test file uses its part of the world")]
-mod world;
-
+use crate::world::World;
 use concord_domain::api::{Adjudications, Audit, Review};
 use concord_domain::{
     Actor, AnnotatorReport, Answer, Assignment, CaseFilter, Error, NewAdjudication, Outcome, Phase, Reason,
@@ -12,7 +10,6 @@ use concord_service::adjudications::AdjudicationsService;
 use concord_service::audit::AuditService;
 use concord_service::review::ReviewService;
 use sqlx::PgPool;
-use world::World;
 
 fn submission(of: &Assignment, phase: Phase, pass: bool, seconds: f64) -> Submission {
     let answers = of

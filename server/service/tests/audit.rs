@@ -1,8 +1,6 @@
 //! The audit against a real database: what is counted, what is not, and what follows from it.
 
-mod audited;
-
-use audited::{World, rubric};
+use crate::audited::{World, rubric};
 use concord_domain::api::{Audit, Rubrics};
 use concord_domain::{Actor, AuditFilter, Card, CertificateRequest, Error, Localised, Role, Statement};
 use concord_service::audit::{fold, refold};

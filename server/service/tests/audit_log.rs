@@ -1,14 +1,11 @@
 //! The audit log: sealed in order, verified from end to end, and telling on whoever changes it.
 
-#[allow(dead_code, reason = "each test file uses its part")]
-mod world;
-
+use crate::world::World;
 use concord_domain::api::Review as _;
 use concord_domain::{Answer, Phase, Role, Submission};
 use concord_service::audit_log::{self, verify};
 use concord_service::review::ReviewService;
 use sqlx::PgPool;
-use world::World;
 
 /// Two labelled samples, sealed.
 async fn labelled(pool: &PgPool) -> World {

@@ -1,9 +1,7 @@
 //! What people say beside their answers, and what is said of them: surplus, escalations, evidence, earlier links,
 //! assisted answers, one's own work.
 
-#[allow(dead_code, reason = "each test file uses its part")]
-mod world;
-
+use crate::world::World;
 use concord_domain::api::{Programmes, Review, Samples};
 use concord_domain::{
     Actor, Answer, Assignment, Error, EscalationEnd, EscalationOutcome, GoldAnswer, GoldRequest, Phase,
@@ -13,7 +11,6 @@ use concord_service::programmes::ProgrammesService;
 use concord_service::review::ReviewService;
 use concord_service::samples::SamplesService;
 use sqlx::{AssertSqlSafe, PgPool};
-use world::World;
 
 const CRITERIA: [&str; 4] = ["relevance", "consistency", "specificity", "validity"];
 

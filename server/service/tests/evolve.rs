@@ -1,9 +1,7 @@
 //! The registry, and the gate between a new model and what serves: a better model takes the place, an equal one and a
 //! worse one do not, on labels that came the usual way.
 
-#[expect(dead_code, reason = "each test file uses its part of the world")]
-mod world;
-
+use crate::world::World;
 use concord_domain::api::{Evolve, Exports as _, Review as _};
 use concord_domain::{
     Actor, Answer, Error, ExportId, GateRequest, GenerationId, ModelPlace, Phase, Role, SampleId, Submission,
@@ -17,7 +15,6 @@ use concord_store::{acceptance, roles};
 use serde_json::json;
 use sqlx::{AssertSqlSafe, PgPool};
 use uuid::Uuid;
-use world::World;
 
 /// Users of the audit half who have two tags of each model.
 const USERS: i64 = 60;

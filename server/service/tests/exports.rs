@@ -1,8 +1,6 @@
 //! Exports take what is decided and nothing else, in every form, and say of each row what stands behind it.
 
-#[expect(dead_code, reason = "each test file uses its part of the world")]
-mod world;
-
+use crate::world::World;
 use concord_domain::api::{Exports, Programmes};
 use concord_domain::{Actor, Balance, Error, ExportPolicy, GoldAnswer, GoldRequest, Role, SampleId};
 use concord_service::exports::ExportsService;
@@ -10,7 +8,6 @@ use concord_service::programmes::ProgrammesService;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgPool};
 use std::collections::BTreeMap;
-use world::World;
 
 /// Two generations of three users of the train half, a call each with four tags on one prompt. Tags are named after
 /// generation, user and place: `1u2t3`.

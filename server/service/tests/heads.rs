@@ -1,14 +1,9 @@
 //! Heads of judges against a real database, with planted labels: what they learn, what they may not learn from, when
 //! the judge they make stands, and what ends with it.
 
-#[expect(dead_code, reason = "these tests need a part of it")]
-mod scripted;
-#[expect(dead_code, reason = "these tests need a part of the world")]
-mod world;
-
+use crate::scripted::Bench;
 use concord_domain::api::{Evolve, Judges};
 use concord_domain::{CalibrationRequest, HeadRequest, HeadRun, ModelPlace, TaskJudge};
-use scripted::Bench;
 use sqlx::PgPool;
 
 /// Samples: some 280 of the train half, 120 of the audit half.

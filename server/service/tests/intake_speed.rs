@@ -1,5 +1,5 @@
 //! How fast a million behaviours go in, in how much memory. Run in release:
-//! `cargo test --release -p concord-service --test intake_speed -- --ignored --nocapture`
+//! `cargo test --release -p concord-service --test service intake_speed -- --ignored --nocapture`
 
 use concord_service::intake::{Format, ImportOptions, Kind, Reject, import};
 use sqlx::PgPool;

@@ -1,17 +1,12 @@
 //! Judges against a real database and a scripted model: what a judge is made of, what a change of it ends, what
 //! calibration reads and does not ask, and what probes leave alone.
 
-#[expect(dead_code, reason = "these tests need a part of it")]
-mod scripted;
-#[expect(dead_code, reason = "these tests need a part of the world")]
-mod world;
-
+use crate::scripted::{Bench, MANY};
 use concord_domain::api::{Judges, Samples};
 use concord_domain::{
     CalibrationRequest, DrawRequest, Error, Grade, ProbeRequest, Role, SeniorRule, TaskJudge,
 };
 use concord_service::samples::SamplesService;
-use scripted::{Bench, MANY};
 use sqlx::PgPool;
 
 fn code<T: std::fmt::Debug>(result: Result<T, Error>) -> String {

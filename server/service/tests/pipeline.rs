@@ -1,12 +1,7 @@
 //! Generation from logs to explanations with a model that writes what it should not: what comes out breaks no rule, is
 //! written once whatever dies, and stops and goes on as people say.
 
-#[expect(dead_code, reason = "shared with the other tests")]
-mod world;
-
-mod author;
-
-use author::{Author, Bench};
+use crate::author::{Author, Bench};
 use concord_domain::api::{Pipeline, Work};
 use concord_domain::{ExplainRequest, GenerationRequest, NewPreset, PresetChange, Role, Steer};
 use sqlx::PgPool;

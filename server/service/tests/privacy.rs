@@ -1,8 +1,6 @@
 //! Deleting a user: under a role that no server has, everywhere, and the audit log still verifies.
 
-#[allow(dead_code, reason = "each test file uses its part")]
-mod world;
-
+use crate::world::World;
 use concord_domain::api::{Privacy as _, Review as _};
 use concord_domain::{Actor, Answer, Error, Phase, Role, Submission};
 use concord_service::audit::{fold, refold};
@@ -13,7 +11,6 @@ use concord_store::roles;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgPool};
 use uuid::Uuid;
-use world::World;
 
 /// Eight users with a labelled and revealed sample each; the log is sealed, and the roles have their rights.
 async fn labelled(pool: &PgPool) -> (World, Actor) {

@@ -1,8 +1,6 @@
 //! The review programme against a real database: streams, gold questions, repeats, a third person.
 
-#[allow(dead_code, reason = "each test file uses its part")]
-mod world;
-
+use crate::world::World;
 use concord_domain::api::{Audit, Programmes, Review};
 use concord_domain::{
     Actor, Answer, Assignment, AuditFilter, Card, Error, GoldAnswer, GoldRequest, Phase, Programme, Role,
@@ -15,7 +13,6 @@ use concord_store::{learning, samples};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sqlx::PgPool;
-use world::World;
 
 const CRITERIA: [&str; 4] = ["relevance", "consistency", "specificity", "validity"];
 

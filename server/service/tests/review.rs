@@ -1,7 +1,6 @@
 //! Review holds its promises against a real database: blind first, overlap, once, append-only.
 
-mod world;
-
+use crate::world::World;
 use concord_domain::api::{Exports, Review, Samples};
 use concord_domain::{
     Answer, Error, ExportPolicy, Phase, Programme, Role, SampleFilter, Submission, api::Result,
@@ -10,7 +9,6 @@ use concord_service::exports::ExportsService;
 use concord_service::review::ReviewService;
 use concord_service::samples::SamplesService;
 use sqlx::PgPool;
-use world::World;
 
 const CRITERIA: [&str; 4] = ["relevance", "consistency", "specificity", "validity"];
 
@@ -61,7 +59,7 @@ async fn verdicts_come_only_after_the_blind_answer(pool: PgPool) {
     assert!(samples.get(&ann, one.sample.id).await.unwrap().verdicts.is_none(), "submitted but not revealed");
     let reveal = review.reveal(&ann, one.id).await.unwrap();
     assert_eq!(reveal.verdicts.len(), 4);
-    assert!(reveal.verdicts.iter().all(|v| v.rationale.as_deref() == Some(world::RATIONALE)));
+    assert!(reveal.verdicts.iter().all(|v| v.rationale.as_deref() == Some(crate::world::RATIONALE)));
     review.submit(&ann, one.id, "r", revised("fail")).await.unwrap();
     let (_, latest) = review.reopen(&ann, one.id).await.unwrap();
     assert!(latest.iter().all(|answer| answer.label == "fail"));

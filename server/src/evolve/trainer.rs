@@ -11,7 +11,9 @@ use concord_training::Precision;
 use futures::TryStreamExt;
 use serde_json::json;
 use sqlx::PgPool;
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -45,13 +47,17 @@ impl LocalTrainer {
 }
 
 impl LocalTrainer {
-    /// Writes the rows that a round has gathered of the log; the same round gives the same bytes.
-    async fn write(&self, round: Uuid, seed: u64, to: &Path) -> Result<(), JobError> {
-        let failed = |error: std::io::Error| JobError::again(5, format!("{}: {error}", to.display()));
-        if let Some(folder) = to.parent() {
-            tokio::fs::create_dir_all(folder).await.map_err(failed)?;
-        }
-        let mut file = BufWriter::new(tokio::fs::File::create(to).await.map_err(failed)?);
+    /// Writes the rows that a round has gathered of the log; the same round gives the same bytes. The file has no name
+    /// and ends with this process, however that ends: what users did stays in the database alone, where deleting
+    /// them finds it.
+    async fn write(&self, round: Uuid, seed: u64) -> Result<File, JobError> {
+        let path = self.folder.join(round.to_string());
+        let failed = |error: std::io::Error| JobError::again(5, format!("{}: {error}", path.display()));
+        tokio::fs::create_dir_all(&self.folder).await.map_err(failed)?;
+        let mut options = tokio::fs::File::options();
+        let file = options.read(true).write(true).create(true).truncate(true).open(&path).await;
+        let mut file = BufWriter::new(file.map_err(failed)?);
+        tokio::fs::remove_file(&path).await.map_err(failed)?;
         let mut conn = self.pool.acquire().await?;
         let mut users = pin!(log_lessons::rows(&mut conn, round, seed.cast_signed()));
         while let Some(rows) = users.try_next().await? {
@@ -63,7 +69,8 @@ impl LocalTrainer {
                 file.write_all(line.as_bytes()).await.map_err(failed)?;
             }
         }
-        file.flush().await.map_err(failed)
+        file.flush().await.map_err(failed)?;
+        Ok(file.into_inner().into_std().await)
     }
 }
 
@@ -71,16 +78,16 @@ impl LocalTrainer {
 impl Trainer for LocalTrainer {
     async fn train(&self, lesson: Lesson, progress: &Progress) -> Result<(TrainedModel, u64), JobError> {
         let out = self.folder.join(&lesson.name);
-        let rows = out.join("rows.jsonl");
-        let source = match lesson.source {
+        // Open as long as it is learnt from.
+        let (source, _rows) = match lesson.source {
             Source::Export(folder) if folder.contains("://") => {
                 let why = "training reads a folder: set `exports` to one, or train elsewhere from the export";
                 return Err(JobError::give_up(why));
             }
-            Source::Export(folder) => train::Lesson::Export(folder.into()),
+            Source::Export(folder) => (train::Lesson::Export(folder.into()), None),
             Source::Log(round) => {
-                self.write(round, lesson.seed, &rows).await?;
-                train::Lesson::Rows(rows.clone())
+                let rows = self.write(round, lesson.seed).await?;
+                (train::Lesson::Rows(format!("/proc/self/fd/{}", rows.as_raw_fd()).into()), Some(rows))
             }
         };
         let size = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
@@ -110,10 +117,6 @@ impl Trainer for LocalTrainer {
         };
         let trained = train::train(&self.config, &self.pool, training, said).await;
         drop(guard);
-        // What users did stays in the database alone, where deleting them finds it; whoever goes on writes it anew.
-        if rows.exists() {
-            tokio::fs::remove_file(&rows).await.map_err(|error| JobError::again(5, error.to_string()))?;
-        }
         trained.map_err(|error| JobError::give_up(format!("{error:#}")))
     }
 }

@@ -4,7 +4,7 @@ mod pick;
 mod rows;
 
 pub use pick::{pick, preview, rounds};
-pub use rows::{ExportCertificate, Taken, batch, certificates, exported, judges, lineage, rationales};
+pub use rows::{Call, ExportCertificate, Taken, batch, certificates, exported, judges, lineage, rationales};
 
 use crate::Result;
 use concord_domain::{AccountId, Export, ExportId, JobState, SampleId};

@@ -68,9 +68,9 @@ impl Lineage {
             certificates: taken.certificates.clone(),
             rubric: taken.rubric_version.clone(),
             generation: taken.generation.0,
-            call: taken.call,
-            prompt: taken.prompt_version.clone(),
-            model: taken.model.clone(),
+            call: taken.call.id,
+            prompt: taken.call.prompt_version.clone(),
+            model: taken.call.model.clone(),
         }
     }
 
@@ -132,7 +132,7 @@ fn row(
 ) -> Result<Written, ExportError> {
     let clean = |text: String| if policy.redact { redact(&text) } else { text };
     let mut lineage = Lineage::of(&first);
-    let asked = || Asked { system: first.system.clone(), user: clean(first.prompt.clone()) };
+    let asked = || Asked { system: first.call.system.clone(), user: clean(first.call.prompt.clone()) };
     let record = match (policy.target.as_str(), &second) {
         ("judge", _) => {
             let (mut asked, answer, rationale) = judged_row(&first, judged)?;
@@ -163,7 +163,7 @@ fn level(grade: &str) -> f64 {
 }
 
 fn answer(taken: &Taken) -> Result<String, ExportError> {
-    restrict(&taken.output, taken.ordinal)
+    restrict(&taken.call.output, taken.ordinal)
         .map_err(|why| ExportError::BadOutput { sample: taken.sample.to_string(), why })
 }
 

@@ -1,5 +1,6 @@
 //! Writing an export: the database takes the rows, then batches of them go through a thread that makes bytes of them
-//! while the next batch is read, and out to the files. Memory holds two batches, whatever the export's size.
+//! while the next batch is read and the bytes of the last one go out to the files. Memory holds three batches, whatever
+//! the export's size.
 
 use super::record::{Judged, Written, rows};
 use crate::jobs::JobError;
@@ -77,17 +78,18 @@ async fn written(
     let lines = if work.policy.target == "judge" { JUDGE_BATCH } else { BATCH };
     let mut after = 0;
     let mut batch = read(tx, id, after, lines, &work.policy).await?;
+    let mut chunks = Chunks::default();
     while !batch.0.is_empty() {
         after += lines;
         let policy = work.policy.clone();
         let encoded = tokio::task::spawn_blocking(move || encode(work, batch));
-        let (encoded, next) = tokio::join!(encoded, read(tx, id, after, lines, &policy));
-        let (back, chunks) =
-            encoded.map_err(|error| JobError::again(5, error.to_string()))?.map_err(give_up)?;
-        work = back;
-        folder.write(chunks).await.map_err(give_up)?;
+        let (encoded, next, wrote) =
+            tokio::join!(encoded, read(tx, id, after, lines, &policy), folder.write(chunks));
+        wrote.map_err(give_up)?;
         batch = next?;
+        (work, chunks) = encoded.map_err(|error| JobError::again(5, error.to_string()))?.map_err(give_up)?;
     }
+    folder.write(chunks).await.map_err(give_up)?;
     let Work { encoder, mut manifest, policy } = work;
     folder.write(encoder.finish().map_err(give_up)?).await.map_err(give_up)?;
     behind(tx, id, &mut manifest).await?;
@@ -134,8 +136,8 @@ fn count(manifest: &mut Manifest, of: &[Taken]) {
     *manifest.rows_by_class.entry(class).or_default() += 1;
     for taken in of {
         insert(manifest.rubrics.entry(taken.task.clone()).or_default(), &taken.rubric_version);
-        insert(manifest.generators.entry(taken.model.clone()).or_default(), &taken.model_hash);
-        insert(&mut manifest.prompts, &taken.prompt_version);
+        insert(manifest.generators.entry(taken.call.model.clone()).or_default(), &taken.call.model_hash);
+        insert(&mut manifest.prompts, &taken.call.prompt_version);
         manifest.generations.insert(taken.generation.to_string());
     }
 }

@@ -1,8 +1,5 @@
 //! A task judged elsewhere, as the audit's tests want it.
 
-// Each test file uses a part of it.
-#![allow(dead_code)]
-
 use concord_domain::api::Audit;
 use concord_domain::{
     AccountId, Actor, AuditFilter, Card, Certificate, CertificateRequest, LabelDef, Localised, Role, Rubric,

@@ -2,8 +2,30 @@
 
 use crate::Result;
 use concord_domain::{ExportId, ExportedRow, GenerationId, SampleId, SampleLineage};
+use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
+use std::collections::HashMap;
+use std::sync::Arc;
 use uuid::Uuid;
+
+/// A call of the generator, as it was run.
+#[derive(Debug)]
+pub struct Call {
+    /// Its id.
+    pub id: Uuid,
+    /// Instructions.
+    pub system: String,
+    /// Data.
+    pub prompt: String,
+    /// Output.
+    pub output: String,
+    /// Version of the prompt.
+    pub prompt_version: String,
+    /// The generator.
+    pub model: String,
+    /// Its weights.
+    pub model_hash: String,
+}
 
 /// A sample in a row of an export, with the call it came from.
 #[derive(Debug, Clone)]
@@ -30,26 +52,14 @@ pub struct Taken {
     pub people: i32,
     /// Grade, of rankings.
     pub grade: Option<String>,
-    /// Instructions of the call.
-    pub system: String,
-    /// Data of the call.
-    pub prompt: String,
-    /// Output of the call.
-    pub output: String,
+    /// The call; samples of one share it.
+    pub call: Arc<Call>,
     /// Place of the sample in the output.
     pub ordinal: i32,
     /// Version of the rubric.
     pub rubric_version: String,
     /// The run.
     pub generation: GenerationId,
-    /// The call.
-    pub call: Uuid,
-    /// The generator.
-    pub model: String,
-    /// Its weights.
-    pub model_hash: String,
-    /// The prompt.
-    pub prompt_version: String,
     /// Certificates under which a verdict stood alone.
     pub certificates: Vec<Uuid>,
 }
@@ -66,45 +76,69 @@ pub async fn batch(conn: &mut PgConnection, id: ExportId, after: i64, lines: i64
                     select l.certificate_id from acceptance_certificates l join certificates k on k.id = l.certificate_id
                     where l.sample_id = x.sample_id and k.status = 'live' order by 1) else '{}' end certificates
          from export_rows x cross join lateral (
-            select s.id, s.task, s.lang, s.ordinal, s.rubric_version, s.generation_id, c.id call, c.system, c.prompt,
-                   c.output, c.prompt_version, g.model, g.model_hash
-            from samples s join calls c on c.id = s.call_id join generations g on g.id = s.generation_id
-            where s.id = x.sample_id limit 1) s
+            select s.id, s.task, s.lang, s.ordinal, s.rubric_version, s.generation_id, s.call_id
+            from samples s where s.id = x.sample_id limit 1) s
          where x.export_id = $1 and x.line > $2 and x.line <= $2 + $3 order by x.line, x.place",
     )
     .bind(id.0)
     .bind(after)
     .bind(lines)
+    .fetch_all(&mut *conn)
+    .await?;
+    let calls = calls(conn, &rows).await?;
+    rows.iter().map(|row| taken(row, &calls)).collect()
+}
+
+/// The calls of a batch, each once: one has some ten samples, and a kilobyte or more of prompt.
+async fn calls(conn: &mut PgConnection, rows: &[PgRow]) -> Result<HashMap<Uuid, Arc<Call>>> {
+    let mut ids: Vec<Uuid> = rows.iter().map(|row| row.try_get("call_id")).collect::<sqlx::Result<_>>()?;
+    ids.sort_unstable();
+    ids.dedup();
+    let rows = sqlx::query(
+        "select c.id, c.system, c.prompt, c.output, c.prompt_version, g.model, g.model_hash
+         from unnest($1::uuid[]) i cross join lateral (select * from calls c where c.id = i limit 1) c
+         join generations g on g.id = c.generation_id",
+    )
+    .bind(ids)
     .fetch_all(conn)
     .await?;
     rows.iter()
         .map(|row| {
-            Ok(Taken {
-                line: row.try_get("line")?,
-                place: row.try_get("place")?,
-                held_out: row.try_get("held_out")?,
-                sample: SampleId(row.try_get("id")?),
-                task: row.try_get("task")?,
-                lang: row.try_get("lang")?,
-                criterion: row.try_get("criterion")?,
-                pass: row.try_get("pass")?,
-                evidence: row.try_get::<Option<_>, _>("evidence")?.unwrap_or_default(),
-                people: row.try_get("people")?,
-                grade: row.try_get("grade")?,
+            let call = Call {
+                id: row.try_get("id")?,
                 system: row.try_get("system")?,
                 prompt: row.try_get("prompt")?,
                 output: row.try_get("output")?,
-                ordinal: row.try_get("ordinal")?,
-                rubric_version: row.try_get("rubric_version")?,
-                generation: GenerationId(row.try_get("generation_id")?),
-                call: row.try_get("call")?,
+                prompt_version: row.try_get("prompt_version")?,
                 model: row.try_get("model")?,
                 model_hash: row.try_get("model_hash")?,
-                prompt_version: row.try_get("prompt_version")?,
-                certificates: row.try_get("certificates")?,
-            })
+            };
+            Ok((call.id, Arc::new(call)))
         })
         .collect()
+}
+
+fn taken(row: &PgRow, calls: &HashMap<Uuid, Arc<Call>>) -> Result<Taken> {
+    let call: Uuid = row.try_get("call_id")?;
+    let call = calls.get(&call).cloned().ok_or(sqlx::Error::RowNotFound)?;
+    Ok(Taken {
+        line: row.try_get("line")?,
+        place: row.try_get("place")?,
+        held_out: row.try_get("held_out")?,
+        sample: SampleId(row.try_get("id")?),
+        task: row.try_get("task")?,
+        lang: row.try_get("lang")?,
+        criterion: row.try_get("criterion")?,
+        pass: row.try_get("pass")?,
+        evidence: row.try_get::<Option<_>, _>("evidence")?.unwrap_or_default(),
+        people: row.try_get("people")?,
+        grade: row.try_get("grade")?,
+        call,
+        ordinal: row.try_get("ordinal")?,
+        rubric_version: row.try_get("rubric_version")?,
+        generation: GenerationId(row.try_get("generation_id")?),
+        certificates: row.try_get("certificates")?,
+    })
 }
 
 /// What a judge, or else a person, wrote of samples whose label is the one given: sample, criterion, pass, and the
