@@ -32,6 +32,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut scores = Scores::open(&model).await?;
     println!("judge: {}, prompt {}", scores.judge, concord_pipeline::judge::version()?);
     for task in Task::all()? {
+        if !data.join(task.file).exists() {
+            println!("\n{} is not there", task.file);
+            continue;
+        }
         let cases = task.read(&data)?;
         println!("\n{}", task.file);
         for part in [Part::Train, Part::Dev, Part::Test] {

@@ -90,8 +90,9 @@ fn say(report: &Value) {
         ("tokens after", "tokens_after"),
         ("microseconds", "micros"),
     ] {
-        let of = &report[key];
-        println!("{words:<24}{:>10}{:>10}{:>10}", of["median"], of["p90"], of["max"]);
+        // As text: a JSON value takes no width.
+        let of = |place: &str| report[key][place].to_string();
+        println!("{words:<24}{:>10}{:>10}{:>10}", of("median"), of("p90"), of("max"));
     }
     for row in report["fits"].as_array().into_iter().flatten() {
         let share = |side: &str| {
