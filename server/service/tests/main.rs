@@ -1,4 +1,4 @@
-//! Use cases against a real database, in one program: each that is linked by itself costs a minute.
+//! Use cases against a real database, in one program, so that the models are linked once.
 
 mod acceptance;
 mod accounts;
