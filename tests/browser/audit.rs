@@ -134,7 +134,10 @@ async fn gold_question(server: &TestServer) -> String {
     let lead = server.account("gold@example.org", "lead").await;
     let listed = server.client().get(server.url("/api/v1/samples?task=explanation")).bearer_auth(&lead);
     let listed: Value = listed.send().await.expect("an answer").json().await.expect("JSON");
-    let sample = listed["rows"][0]["id"].as_str().expect("a sample").to_owned();
+    // The one whose longest word makes its column widest, so that the last column lies beyond a narrow window.
+    let width = |row: &&Value| row["text"].as_str().and_then(|it| it.split_whitespace().map(str::len).max());
+    let english = listed["rows"].as_array().expect("rows").iter().filter(|row| row["lang"] == "en");
+    let sample = english.max_by_key(width).expect("a sample")["id"].as_str().expect("its id").to_owned();
     let answers = ["relevance", "factuality", "clarity", "safety"].map(|criterion| {
         json!({"criterion": criterion, "label": "pass", "reason": "The jacket is light and meant for walks in the rain, as the shoes are."})
     });
