@@ -65,7 +65,7 @@ pub fn truth(logs: &Logs, split: &Split, users: &[usize]) -> Truth {
     Truth {
         targets: users.iter().filter_map(|user| split.target[*user]).collect(),
         counts: split.counts(logs.items.len()),
-        categories: logs.items.iter().map(|item| item.categories.clone()).collect(),
+        categories: logs.items.iter().map(|item| logs.classes(item)).collect(),
     }
 }
 

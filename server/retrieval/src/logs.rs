@@ -49,9 +49,22 @@ pub struct Logs {
     pub users: Vec<User>,
     /// Names of the kinds of events.
     pub kinds: Vec<String>,
+    /// Whether an item's categories are levels of one, the widest first, and not several side by side.
+    pub levels: bool,
 }
 
 impl Logs {
+    /// The categories of an item that measures compare: those side by side as they are; of levels the innermost alone,
+    /// with its path, as φ names it.
+    #[must_use]
+    pub fn classes(&self, item: &Item) -> Vec<String> {
+        if self.levels && !item.categories.is_empty() {
+            vec![item.categories.join(" > ")]
+        } else {
+            item.categories.clone()
+        }
+    }
+
     /// Events in all.
     #[must_use]
     pub fn events(&self) -> usize {
@@ -160,6 +173,12 @@ pub struct LogsBuilder {
 }
 
 impl LogsBuilder {
+    /// For a catalogue whose items have one category each, given as its levels.
+    #[must_use]
+    pub fn with_levels() -> Self {
+        Self { logs: Logs { levels: true, ..Logs::default() }, ..Self::default() }
+    }
+
     /// Adds an item; of two with one key the later one's features count.
     pub fn item(&mut self, item: Item) {
         let number = self.item_number(&item.key);
@@ -299,6 +318,14 @@ mod tests {
             logs.users[0].events.iter().map(|event| logs.items[event.item as usize].key.as_str()).collect();
         assert_eq!(order, ["first", "a", "b", "c"]);
         assert_eq!(logs.users[0].id, 7);
+    }
+
+    #[test]
+    fn of_levels_the_innermost_is_compared_and_side_by_side_each() {
+        let item = Item { categories: vec!["Home".into(), "Kettles".into()], ..Item::default() };
+        assert_eq!(Logs { levels: true, ..Logs::default() }.classes(&item), ["Home > Kettles"]);
+        assert_eq!(Logs::default().classes(&item), ["Home", "Kettles"]);
+        assert!(Logs { levels: true, ..Logs::default() }.classes(&Item::default()).is_empty());
     }
 
     #[test]

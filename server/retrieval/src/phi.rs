@@ -1,6 +1,8 @@
 //! φ, tag to category (paper §1, §3): multinomial logistic regression on frozen embeddings of titles.
 //!
 //! Trained by Adam on mini-batches in an order drawn by seed, so that the same rows and seed give the same weights.
+//! Embeddings of texts share a large part, which tells no category from another: it is taken off before training, what is
+//! left is stretched to the length of the whole, and both are put back into the weights afterwards.
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -46,6 +48,9 @@ impl Phi {
         if categories.len() < 2 || !fits {
             return None;
         }
+        let shared = Shared::of(rows);
+        let apart: Vec<(Vec<f32>, usize)> =
+            rows.iter().map(|(vector, of)| (shared.without(vector), *of)).collect();
         let mut phi = Self { dim, weights: vec![0.0; categories.len() * (dim + 1)], categories };
         let mut adam = Adam::new(phi.weights.len(), how.rate);
         let mut order: Vec<usize> = (0..rows.len()).collect();
@@ -56,14 +61,15 @@ impl Phi {
             for batch in order.chunks(how.batch.max(1)) {
                 gradient.fill(0.0);
                 for place in batch {
-                    let (vector, of) = rows[*place];
-                    phi.add_gradient(vector, of, &mut gradient);
+                    let (vector, of) = &apart[*place];
+                    phi.add_gradient(vector, *of, &mut gradient);
                 }
                 #[expect(clippy::cast_precision_loss, reason = "a batch is small")]
                 let share = 1.0 / batch.len() as f32;
                 adam.step(&mut phi.weights, &gradient, share, how.decay);
             }
         }
+        shared.put_back(&mut phi);
         Some(phi)
     }
 
@@ -135,6 +141,44 @@ impl Phi {
             }
             row[..self.dim].iter_mut().zip(vector).for_each(|(g, x)| *g += error * scale * x);
             row[self.dim] += error;
+        }
+    }
+}
+
+/// What vectors have in common, and how much longer they are than what is left without it.
+struct Shared {
+    mean: Vec<f32>,
+    stretch: f32,
+}
+
+impl Shared {
+    #[expect(clippy::cast_precision_loss, reason = "a mean of some thousand")]
+    fn of(rows: &[(&[f32], usize)]) -> Self {
+        let mut mean = vec![0.0; rows.first().map_or(0, |(vector, _)| vector.len())];
+        let share = 1.0 / rows.len().max(1) as f32;
+        for (vector, _) in rows {
+            mean.iter_mut().zip(*vector).for_each(|(mean, x)| *mean += share * x);
+        }
+        let (mut whole, mut left) = (0.0_f64, 0.0_f64);
+        for (vector, _) in rows {
+            whole += f64::from(dot(vector, vector));
+            left += vector.iter().zip(&mean).map(|(x, mean)| f64::from(x - mean).powi(2)).sum::<f64>();
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "a factor")]
+        let stretch = if left > 0.0 { (whole / left).sqrt() as f32 } else { 1.0 };
+        Self { mean, stretch }
+    }
+
+    fn without(&self, vector: &[f32]) -> Vec<f32> {
+        vector.iter().zip(&self.mean).map(|(x, mean)| (x - mean) * self.stretch).collect()
+    }
+
+    /// Weights of vectors without the shared part become weights of whole ones, with the same scores.
+    fn put_back(&self, phi: &mut Phi) {
+        let (dim, scale) = (phi.dim, phi.scale());
+        for row in phi.weights.chunks_exact_mut(dim + 1) {
+            row[..dim].iter_mut().for_each(|weight| *weight *= self.stretch);
+            row[dim] -= scale * dot(&row[..dim], &self.mean);
         }
     }
 }
@@ -217,6 +261,23 @@ mod tests {
         assert_eq!(train(&train_rows).as_ref(), Some(&phi));
         let restored = Phi::restore(phi.dim(), names(), phi.weights().to_vec());
         assert_eq!(restored, Some(phi));
+    }
+
+    #[test]
+    fn what_all_vectors_share_is_taken_off_and_put_back() {
+        let rows = clouds(9, 5);
+        let rows: Vec<(&[f32], usize)> = rows.iter().map(|(vector, of)| (vector.as_slice(), *of)).collect();
+        let shared = Shared::of(&rows);
+        let mut phi = Phi { dim: 16, categories: names(), weights: vec![0.0; 3 * 17] };
+        let mut rng = ChaCha8Rng::seed_from_u64(6);
+        phi.weights.iter_mut().for_each(|w| *w = rng.random_range(-0.5..0.5));
+        let before: Vec<Vec<f32>> =
+            rows.iter().map(|(vector, _)| phi.scores(&shared.without(vector))).collect();
+        shared.put_back(&mut phi);
+        for ((vector, _), before) in rows.iter().zip(before) {
+            let near = phi.scores(vector).iter().zip(&before).all(|(a, b)| (a - b).abs() < 1e-4);
+            assert!(near, "{:?} {before:?}", phi.scores(vector));
+        }
     }
 
     #[test]

@@ -33,8 +33,8 @@ pub struct Options {
 pub struct WrittenTag {
     /// The tag.
     pub text: String,
-    /// Its categories by φ; `None` where there is no φ.
-    pub categories: Option<Vec<String>>,
+    /// Its category by φ; `None` where φ gave none.
+    pub category: Option<String>,
 }
 
 /// How much there was.
@@ -243,7 +243,8 @@ impl Run<'_> {
         let users: Vec<usize> =
             self.split.measured().into_iter().filter(|user| written.contains_key(user)).collect();
         if users.is_empty() {
-            let why = "no measured user has tags that a model wrote: concord generate writes some".to_owned();
+            let why = "no measured user has tags that a model wrote without their last day: concord generate --hold-out writes some"
+                .to_owned();
             let hr30 = Estimate::none("wilson", &why);
             return Ok(TagSource { source, users: 0, hr30, systems: Vec::new(), why: Some(why) });
         }
@@ -252,10 +253,9 @@ impl Run<'_> {
         let mut categories = Vec::with_capacity(users.len());
         for user in &users {
             texts[*user] = written[user].iter().map(|tag| tag.text.clone()).collect();
-            categories
-                .push(written[user].iter().filter_map(|tag| tag.categories.clone()).collect::<Vec<_>>());
+            categories.push(written[user].iter().map(|tag| Vec::from_iter(tag.category.clone())).collect());
         }
-        let known = written.values().flatten().any(|tag| tag.categories.is_some());
+        let known = written.values().flatten().any(|tag| tag.category.is_some());
         let hr30 = if known {
             hr30(&categories, &truth.targets, &truth.categories)
         } else {

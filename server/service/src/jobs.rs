@@ -168,11 +168,22 @@ impl Worker {
         }
     }
 
-    /// Runs until no job of these kinds is left.
+    /// Runs until no job of these kinds is left, `at_once` of them side by side, one at least: what is written side by
+    /// side shares each pass over the model's weights.
     ///
     /// # Errors
     /// The database's.
-    pub async fn drain(&self, kinds: &[&str], stop: watch::Receiver<bool>) -> Result<(), StoreError> {
+    pub async fn drain(
+        &self,
+        kinds: &[&str],
+        at_once: usize,
+        stop: watch::Receiver<bool>,
+    ) -> Result<(), StoreError> {
+        let lanes = (0..at_once.max(1)).map(|_| self.drain_one_by_one(kinds, stop.clone()));
+        futures::future::try_join_all(lanes).await.map(|_| ())
+    }
+
+    async fn drain_one_by_one(&self, kinds: &[&str], stop: watch::Receiver<bool>) -> Result<(), StoreError> {
         let owner = Uuid::now_v7();
         loop {
             let mut conn = self.pool.acquire().await?;

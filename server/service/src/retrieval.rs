@@ -14,12 +14,14 @@ pub use recommend::RecommendService;
 
 use concord_retrieval::evaluate::Fusion;
 use concord_retrieval::model::UserInput;
+use concord_retrieval::report::WrittenTag;
 use concord_retrieval::{Item, Logs, LogsBuilder, Model, RetrievalError, Settings, Split};
 use concord_store::StoreError;
 use concord_store::retrieval::{self as store, ModelRow};
 use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
+use std::collections::HashMap;
 use uuid::Uuid;
 
 /// Vectors stored at a time.
@@ -58,7 +60,7 @@ pub struct StoredSettings {
 /// The database's; no events.
 pub async fn read_logs(pool: &PgPool) -> Result<Logs, Trouble> {
     let mut tx = concord_store::snapshot(pool).await?;
-    let mut builder = LogsBuilder::default();
+    let mut builder = LogsBuilder::with_levels();
     {
         let mut rows = std::pin::pin!(store::items(&mut tx));
         while let Some(row) = rows.try_next().await? {
@@ -86,12 +88,17 @@ pub async fn read_logs(pool: &PgPool) -> Result<Logs, Trouble> {
     Ok(builder.finish()?)
 }
 
-/// Tags that a model wrote, by the user's key.
+/// Tags that a model wrote without the user's last day, by the user's key: what it wrote with that day at hand is no
+/// prediction of it.
 ///
 /// # Errors
 /// The database's.
-pub async fn written_tags(pool: &PgPool) -> Result<Vec<(String, Vec<String>)>, Trouble> {
-    Ok(store::written_tags(&mut *pool.acquire().await?).await?)
+pub async fn held_out_tags(pool: &PgPool) -> Result<HashMap<String, Vec<WrittenTag>>, Trouble> {
+    let mut tags: HashMap<String, Vec<WrittenTag>> = HashMap::new();
+    for (user, text, category) in store::held_out_tags(&mut *pool.acquire().await?).await? {
+        tags.entry(user).or_default().push(WrittenTag { text, category });
+    }
+    Ok(tags)
 }
 
 /// Everything is learned from and nothing held out: what a model that serves is trained on.

@@ -163,6 +163,31 @@ async fn a_model_of_other_logs_is_not_indexed_and_another_model_takes_over_at_on
     assert!(error.contains("run concord retrieve train again"), "{error}");
 }
 
+#[sqlx::test(migrations = "../../migrations")]
+async fn only_tags_written_without_the_last_day_predict_it(pool: PgPool) {
+    world(&pool).await;
+    generated(&pool, "u1", "i39").await;
+    assert!(
+        retrieval::held_out_tags(&pool).await.expect("reads").is_empty(),
+        "that run had read the last day"
+    );
+    generated(&pool, "u2", "i39").await;
+    sqlx::raw_sql(
+        r#"update generations set settings = '{"hold_out": true}'
+           where id = (select generation_id from samples where key = 'tag u2');
+           update samples set body = '{"category": "bolts"}' where key = 'tag u2';
+           insert into generation_users (generation_id, user_id, history, stage)
+           select generation_id, user_id, '{}', 'done' from samples where task = 'tag'"#,
+    )
+    .execute(&pool)
+    .await
+    .expect("a run without the last day");
+    let found = retrieval::held_out_tags(&pool).await.expect("reads");
+    assert_eq!(found.keys().collect::<Vec<_>>(), ["u2"]);
+    let tag = &found["u2"][0];
+    assert_eq!((tag.text.as_str(), tag.category.as_deref()), ("steel bolt", Some("bolts")));
+}
+
 /// What is asked of any search elsewhere: what a scan finds.
 async fn finds_what_a_scan_finds(outside: &dyn Outside, pool: &PgPool) {
     world(pool).await;

@@ -84,7 +84,7 @@ pub(super) async fn run(run: &Run, args: Args) -> Result<Outcome> {
             id = Some(concord.use_cases.work.generate(&actor, request).await?.id);
             let (tell_stop, stop) = watch::channel(false);
             tokio::select! {
-                drained = concord.worker.drain(&["generate"], stop) => drained?,
+                drained = concord.worker.drain(&["generate"], run.config.workers, stop) => drained?,
                 () = run.stop.cancelled() => {
                     tell_stop.send_replace(true);
                     bail!("interrupted: concord generate goes on with it");

@@ -61,7 +61,7 @@ pub(super) async fn run(run: &Run, args: Args) -> Result<Outcome> {
         if !args.queue {
             let (tell_stop, stop) = watch::channel(false);
             tokio::select! {
-                drained = concord.worker.drain(&["explain"], stop) => drained?,
+                drained = concord.worker.drain(&["explain"], run.config.workers, stop) => drained?,
                 () = run.stop.cancelled() => { tell_stop.send_replace(true); interrupted = true; }
             }
         }

@@ -116,7 +116,7 @@ async fn finish(concord: &Concord, run: &Run, generation: Generation) -> Result<
         }
     };
     tokio::select! {
-        drained = concord.worker.drain(&["generate", "judge"], stop) => drained?,
+        drained = concord.worker.drain(&["generate", "judge"], run.config.workers, stop) => drained?,
         failed = watched => return failed,
         () = run.stop.cancelled() => { tell_stop.send_replace(true); }
     }

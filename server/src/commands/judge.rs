@@ -60,7 +60,7 @@ pub(super) async fn run(run: &Run, args: Args) -> Result<Outcome> {
         kinds.extend(args.rationales.then_some("rationale"));
         let (tell_stop, stop) = watch::channel(false);
         let drained = tokio::select! {
-            drained = concord.worker.drain(&kinds, stop.clone()) => { drained?; true }
+            drained = concord.worker.drain(&kinds, run.config.workers, stop.clone()) => { drained?; true }
             () = run.stop.cancelled() => { tell_stop.send_replace(true); false }
         };
         let done = judged(&concord, args.task.as_deref()).await? - before;

@@ -75,18 +75,22 @@ pub fn events(conn: &mut PgConnection) -> impl Stream<Item = Result<EventRow>> +
     })
 }
 
-/// Tags of each user's newest generation: the user's key and the texts, in the order they were written.
+/// Tags of each user's newest generation whose last day was kept away, in the order they were written: the user's key,
+/// the tag, and its category by φ where there is one.
 ///
 /// # Errors
 /// The database's.
-pub async fn written_tags(conn: &mut PgConnection) -> Result<Vec<(String, Vec<String>)>> {
+pub async fn held_out_tags(conn: &mut PgConnection) -> Result<Vec<(String, String, Option<String>)>> {
     Ok(sqlx::query_as(
-        "select u.key, array_agg(s.text order by s.created_at, s.ordinal)
-         from samples s join users u on u.id = s.user_id
-         where s.task = 'tag' and s.origin = 'generated' and s.generation_id = (
-             select n.generation_id from samples n where n.user_id = s.user_id and n.task = 'tag'
-               and n.origin = 'generated' order by n.id desc limit 1)
-         group by u.key order by u.key",
+        "with newest as (
+             select distinct on (u.user_id) u.user_id, u.generation_id
+             from generation_users u join generations g on g.id = u.generation_id
+             where u.stage = 'done' and (g.settings ->> 'hold_out')::boolean
+             order by u.user_id, g.created_at desc)
+         select u.key, s.text, s.body ->> 'category'
+         from newest n join samples s on s.generation_id = n.generation_id and s.user_id = n.user_id and s.task = 'tag'
+         join users u on u.id = n.user_id
+         order by u.key, s.id",
     )
     .fetch_all(conn)
     .await?)

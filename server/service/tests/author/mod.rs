@@ -248,7 +248,7 @@ impl Bench {
 
     pub(crate) async fn drain(&self, kinds: &[&str]) {
         let (_tell, stop) = watch::channel(false);
-        self.worker.drain(kinds, stop).await.unwrap();
+        self.worker.drain(kinds, 1, stop).await.unwrap();
         let failed: Option<String> = self.one("select max(message) from jobs where state = 'failed'").await;
         assert_eq!(failed, None);
     }

@@ -252,7 +252,7 @@ impl Bench {
 
     pub(crate) async fn drain(&self) {
         let (_tell, stop) = watch::channel(false);
-        self.worker.drain(&["rejudge", "recalibrate", "probe", "head"], stop).await.unwrap();
+        self.worker.drain(&["rejudge", "recalibrate", "probe", "head"], 1, stop).await.unwrap();
         let failed = self.one::<i64>("select count(*) from jobs where state = 'failed'").await;
         assert_eq!(failed, 0, "{:?}", self.one::<Option<String>>("select max(message) from jobs").await);
     }

@@ -56,7 +56,7 @@ pub(super) async fn run(run: &Run, args: Args) -> Result<Outcome> {
         }
         let (tell_stop, stop) = watch::channel(false);
         let drained = tokio::select! {
-            drained = concord.worker.drain(&["head", "recalibrate"], stop.clone()) => { drained?; true }
+            drained = concord.worker.drain(&["head", "recalibrate"], run.config.workers, stop.clone()) => { drained?; true }
             () = run.stop.cancelled() => { tell_stop.send_replace(true); false }
         };
         if !drained {

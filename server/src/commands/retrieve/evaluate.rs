@@ -59,17 +59,13 @@ pub(super) async fn run(run: &Run, args: Args) -> Result<Outcome> {
         .with_database(async |database| {
             let pool = compose::connect(&run.config, database).await?;
             compose::prepare(&pool, &run.config, database).await?;
-            Ok((retrieval::read_logs(&pool).await?, retrieval::written_tags(&pool).await?))
+            Ok((retrieval::read_logs(&pool).await?, retrieval::held_out_tags(&pool).await?))
         })
         .await?;
     let numbers: HashMap<&str, usize> =
         logs.users.iter().enumerate().map(|(number, user)| (user.key.as_str(), number)).collect();
-    let tags =
-        |texts: Vec<String>| texts.into_iter().map(|text| WrittenTag { text, categories: None }).collect();
-    let written = written
-        .into_iter()
-        .filter_map(|(user, texts)| Some((*numbers.get(user.as_str())?, tags(texts))))
-        .collect();
+    let written =
+        written.into_iter().filter_map(|(user, tags)| Some((*numbers.get(user.as_str())?, tags))).collect();
     let split = logs.leave_last_out();
     measure(run, &args, logs, split, written).await
 }
