@@ -60,7 +60,7 @@ impl Default for Settings {
             batch: 256,
             negatives: 512,
             popularity: 0.0,
-            temperature: 0.1,
+            temperature: 0.2,
             alpha: 0.5,
             rate: 0.003,
             decay: 0.0,

@@ -184,11 +184,11 @@ impl Bench<'_> {
         let base =
             Settings { tags, epochs: self.budget.epochs, seed: self.budget.seed, ..Settings::default() };
         let mut grid = Vec::new();
-        for temperature in [0.05, 0.1, 0.2] {
-            for rate in [0.001, 0.003, 0.01] {
-                for popularity in [0.0, 0.5, 1.0] {
-                    for decay in [0.0, 0.01] {
-                        grid.push(Settings { temperature, rate, popularity, decay, ..base });
+        for temperature in [0.1, 0.2, 0.3] {
+            for rate in [0.001, 0.003] {
+                for popularity in [0.0, 0.5] {
+                    for embed in [32, 64] {
+                        grid.push(Settings { temperature, rate, popularity, embed, ..base });
                     }
                 }
             }

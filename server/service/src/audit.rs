@@ -138,7 +138,7 @@ async fn make(
     let none = Vec::new();
     let mut cards = Vec::with_capacity(wanted.len());
     for row in wanted {
-        let key = key(row);
+        let key = CardKey::of(row);
         let of_people = CardKey { judge: None, ..key.clone() };
         let judge = patterns.get(&key).unwrap_or(&none);
         let people = People::of(patterns.get(&of_people).unwrap_or(&none));
@@ -160,22 +160,13 @@ async fn patterns(
         return fold::count_by(conn, rule).await.or_internal();
     }
     let ids: Vec<i32> = all.iter().map(|row| row.id).collect();
-    let keys: HashMap<i32, CardKey> = all.iter().map(|row| (row.id, key(row))).collect();
+    let keys: HashMap<i32, CardKey> = all.iter().map(|row| (row.id, CardKey::of(row))).collect();
     let mut patterns: BTreeMap<CardKey, Vec<(Pattern, i64)>> = BTreeMap::new();
     for (card, pattern, times) in audit::patterns(conn, &ids).await.or_internal()? {
         let pattern = fold::decode(&pattern).or_internal()?;
         patterns.entry(keys[&card].clone()).or_default().push((pattern, times));
     }
     Ok(patterns)
-}
-
-fn key(row: &CardRow) -> CardKey {
-    CardKey {
-        task: row.task.clone(),
-        criterion: row.criterion.clone(),
-        judge: row.judge.clone(),
-        major: row.major,
-    }
 }
 
 /// The alternative annotator test on the decisions that several people share with the judge. Whole samples

@@ -5,7 +5,8 @@ use crate::Result;
 use concord_domain::SampleId;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// Only one fold at a time; held until the transaction ends.
@@ -115,6 +116,21 @@ pub async fn clusters_of(conn: &mut PgConnection, samples: &[Uuid], more: &[i64]
     .await?)
 }
 
+/// Each different text once: the audit reads millions of rows that say the same few names.
+#[derive(Debug, Default)]
+pub(crate) struct Words(HashSet<Arc<str>>);
+
+impl Words {
+    pub(crate) fn of(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.0.get(text) {
+            return Arc::clone(known);
+        }
+        let new: Arc<str> = text.into();
+        self.0.insert(Arc::clone(&new));
+        new
+    }
+}
+
 /// A sample and where it is counted.
 #[derive(Debug, Clone)]
 pub struct SampleRow {
@@ -123,22 +139,26 @@ pub struct SampleRow {
     /// Sample.
     pub sample: Uuid,
     /// Its task.
-    pub task: String,
+    pub task: Arc<str>,
     /// The rubric it was opened with.
-    pub rubric_version: String,
+    pub rubric_version: Arc<str>,
     /// Of the audit half; else of the train half.
     pub audit: bool,
 }
 
 impl SampleRow {
-    fn read(row: &PgRow) -> Result<Self> {
-        Ok(Self {
-            cluster: row.try_get(0)?,
-            sample: row.try_get(1)?,
-            task: row.try_get(2)?,
-            rubric_version: row.try_get(3)?,
-            audit: row.try_get(4)?,
-        })
+    fn read(rows: &[PgRow]) -> Result<Vec<Self>> {
+        let mut words = Words::default();
+        let mut read = |row: &PgRow| {
+            Ok(Self {
+                cluster: row.try_get(0)?,
+                sample: row.try_get(1)?,
+                task: words.of(row.try_get(2)?),
+                rubric_version: words.of(row.try_get(3)?),
+                audit: row.try_get(4)?,
+            })
+        };
+        rows.iter().map(&mut read).collect()
     }
 }
 
@@ -153,28 +173,34 @@ pub async fn samples_in(conn: &mut PgConnection, clusters: &[i64]) -> Result<Vec
     .bind(clusters)
     .fetch_all(conn)
     .await?;
-    rows.iter().map(SampleRow::read).collect()
+    SampleRow::read(&rows)
 }
 
-/// The next clusters after `after` in the order of their hash, and their samples; at most about `limit` samples.
+/// Begins to list every cluster of this moment, until the transaction ends: [`next_clusters`] gives those of about
+/// `limit` samples at a time. They come as their samples lie in the table, because labels and verdicts lie in about
+/// the same order: in the order of a hash each would be read from a page of its own.
 ///
 /// # Errors
 /// The database's.
-pub async fn samples_after(
-    conn: &mut PgConnection,
-    after: Option<i64>,
-    limit: i64,
-) -> Result<Vec<SampleRow>> {
-    let rows = sqlx::query(
-        "select cluster_hash, id, task, rubric_version, half = 'audit' from samples
-         where ($1::bigint is null or cluster_hash > $1)
-         order by cluster_hash fetch first $2 rows with ties",
-    )
-    .bind(after)
-    .bind(limit)
-    .fetch_all(conn)
-    .await?;
-    rows.iter().map(SampleRow::read).collect()
+pub async fn list_clusters(tx: &mut PgConnection, limit: i64) -> Result<()> {
+    let sql = format!(
+        "declare every_cluster no scroll cursor for
+         select array_agg(cluster_hash) from (
+             select cluster_hash, sum(count(*)) over (order by min(ctid), cluster_hash) / {limit} part
+             from samples group by cluster_hash) listed
+         group by trunc(part) order by trunc(part)"
+    );
+    sqlx::query(sqlx::AssertSqlSafe(sql)).persistent(false).execute(tx).await?;
+    Ok(())
+}
+
+/// The next clusters of [`list_clusters`]; empty at the end.
+///
+/// # Errors
+/// The database's.
+pub async fn next_clusters(tx: &mut PgConnection) -> Result<Vec<i64>> {
+    let next = sqlx::query_scalar("fetch every_cluster").persistent(false).fetch_optional(tx).await?;
+    Ok(next.unwrap_or_default())
 }
 
 /// A verdict as the audit counts it.
@@ -185,15 +211,15 @@ pub struct VerdictRow {
     /// Sample.
     pub sample: SampleId,
     /// Task.
-    pub task: String,
+    pub task: Arc<str>,
     /// Version of the rubric it read; the sample's where an imported verdict does not say.
-    pub rubric_version: String,
+    pub rubric_version: Arc<str>,
     /// Its major version; `None` where an imported verdict does not say.
     pub major: Option<i32>,
     /// Criterion.
-    pub criterion: String,
+    pub criterion: Arc<str>,
     /// Judge.
-    pub judge: String,
+    pub judge: Arc<str>,
     /// Its answer; `None` where it could not be read.
     pub pass: Option<bool>,
 }
@@ -213,18 +239,19 @@ pub async fn verdicts_on(conn: &mut PgConnection, samples: &[SampleRow]) -> Resu
     .fetch_all(conn)
     .await?;
     // By place, and the version read here: this is the audit's largest table.
+    let mut words = Words::default();
     rows.iter()
         .map(|row| {
             let of = known[&row.try_get::<Uuid, _>(0)?];
-            let own: Option<String> = row.try_get(1)?;
+            let own: Option<&str> = row.try_get(1)?;
             Ok(VerdictRow {
                 cluster: of.cluster,
                 sample: SampleId(of.sample),
-                task: of.task.clone(),
-                major: own.as_deref().and_then(major),
-                rubric_version: own.unwrap_or_else(|| of.rubric_version.clone()),
-                criterion: row.try_get(2)?,
-                judge: row.try_get(3)?,
+                task: Arc::clone(&of.task),
+                major: own.and_then(major),
+                rubric_version: own.map_or_else(|| Arc::clone(&of.rubric_version), |own| words.of(own)),
+                criterion: words.of(row.try_get(2)?),
+                judge: words.of(row.try_get(3)?),
                 pass: row.try_get(4)?,
             })
         })

@@ -1,11 +1,12 @@
 //! What people say of a sample on a criterion, folded from labels and adjudications and kept beside them.
 
 use crate::Result;
-use crate::audit::SampleRow;
+use crate::audit::{SampleRow, Words};
 use concord_domain::SampleId;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 use std::collections::HashMap;
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// Where the references of a half are kept, and the stream whose labels they are of.
@@ -33,26 +34,40 @@ pub async fn refresh(conn: &mut PgConnection, samples: &[Uuid]) -> Result<()> {
             .bind(samples)
             .execute(&mut *conn)
             .await?;
-        sqlx::query(sqlx::AssertSqlSafe(format!("insert into {table} ({COLUMNS}) {REFERENCES}")))
-            .bind(samples)
-            .bind(half)
-            .bind(stream)
-            .execute(&mut *conn)
-            .await?;
+        // The key of samples is read for the half alone.
+        let of_half = "unnest($1) one (id) join samples s on s.id = one.id and s.half = $3";
+        sqlx::query(sqlx::AssertSqlSafe(format!(
+            "insert into {table} ({COLUMNS}) {}",
+            references_of(of_half)
+        )))
+        .bind(samples)
+        .bind(stream)
+        .bind(half)
+        .execute(&mut *conn)
+        .await?;
     }
     Ok(())
 }
 
+/// What labels of stream `$2` and adjudications say of the samples `one (id)` that `from` names; `$1` are their ids or
+/// more.
+///
 /// The major version is the first number of a version, whatever an importer calls it. Labels of another major
 /// version than the newest on a sample and criterion are not pooled with it.
+fn references_of(from: &str) -> String {
+    REFERENCES.replace("{from}", from)
+}
+
 const REFERENCES: &str = "
     with said as (
-        select l.sample_id, l.criterion, l.rater, l.pass, l.tx::text::bigint tx, l.seq, l.pi, l.origin, l.rubric_version,
-               coalesce(substring(l.rubric_version from '^\\D*(\\d{1,6})')::int, 0) major
-        from unnest($1) one (id) join samples s on s.id = one.id join labels l on l.sample_id = s.id
-        where s.half = $2 and l.phase = 'blind' and l.stream = $3),
+        select l.sample_id, l.criterion, l.rater, l.pass, l.tx::text::bigint tx, l.seq, l.pi, l.origin, l.rubric_version
+        from {from} join labels l on l.sample_id = one.id
+        where l.phase = 'blind' and l.stream = $2),
+    versions as (
+        select rubric_version, coalesce(substring(rubric_version from '^\\D*(\\d{1,6})')::int, 0) major
+        from said group by rubric_version),
     votes as (
-        select distinct on (sample_id, criterion, rater) * from said
+        select distinct on (sample_id, criterion, rater) * from said join versions using (rubric_version)
         order by sample_id, criterion, rater, major desc, tx, seq),
     held as (
         select distinct on (sample_id, criterion) sample_id, criterion, outcome
@@ -81,13 +96,13 @@ pub struct ReferenceRow {
     /// Sample.
     pub sample: SampleId,
     /// Task.
-    pub task: String,
+    pub task: Arc<str>,
     /// Criterion.
-    pub criterion: String,
+    pub criterion: Arc<str>,
     /// Major rubric version.
     pub major: i32,
     /// Newest version within it.
-    pub rubric_version: String,
+    pub rubric_version: Arc<str>,
     /// Who, in the order of `votes`.
     pub raters: Vec<String>,
     /// Whether they pass it.
@@ -102,6 +117,25 @@ pub struct ReferenceRow {
     pub imported: bool,
 }
 
+/// What [`reference`] reads, in its order.
+const READ: [&str; 10] = [
+    "sample_id",
+    "criterion",
+    "major",
+    "rubric_version",
+    "raters",
+    "votes",
+    "adjudicated",
+    "pass",
+    "pi",
+    "imported",
+];
+
+/// [`READ`] of the table or query of this name.
+fn read_of(name: &str) -> String {
+    READ.map(|column| format!("{name}.{column}")).join(", ")
+}
+
 /// The references of these samples, as they are kept.
 ///
 /// # Errors
@@ -109,12 +143,15 @@ pub struct ReferenceRow {
 pub async fn kept(conn: &mut PgConnection, samples: &[SampleRow]) -> Result<Vec<ReferenceRow>> {
     let known: HashMap<Uuid, &SampleRow> = samples.iter().map(|it| (it.sample, it)).collect();
     let ids: Vec<Uuid> = samples.iter().map(|it| it.sample).collect();
-    let rows =
-        sqlx::query("select r.* from unnest($1) one (id) join audit_references r on r.sample_id = one.id")
-            .bind(ids)
-            .fetch_all(conn)
-            .await?;
-    rows.iter().map(|row| reference(row, known[&row.try_get::<Uuid, _>("sample_id")?])).collect()
+    let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+        "select {} from unnest($1) one (id) join audit_references r on r.sample_id = one.id",
+        read_of("r")
+    )))
+    .bind(ids)
+    .fetch_all(conn)
+    .await?;
+    let mut words = Words::default();
+    rows.iter().map(|row| reference(row, known[&row.try_get::<Uuid, _>(0)?], &mut words)).collect()
 }
 
 /// The references of the audit half's samples among these, as their labels and adjudications say now, and the samples
@@ -124,7 +161,7 @@ pub async fn kept(conn: &mut PgConnection, samples: &[SampleRow]) -> Result<Vec<
 /// The database's.
 pub async fn anew(conn: &mut PgConnection, samples: &[SampleRow]) -> Result<(Vec<ReferenceRow>, Vec<Uuid>)> {
     let known: HashMap<Uuid, &SampleRow> = samples.iter().map(|it| (it.sample, it)).collect();
-    let (mut found, mut changed) = (Vec::new(), Vec::new());
+    let (mut found, mut changed, mut words) = (Vec::new(), Vec::new(), Words::default());
     for Kept { table, half, stream } in KEPT {
         let of_half: Vec<Uuid> =
             samples.iter().filter(|it| it.audit == (half == "audit")).map(|it| it.sample).collect();
@@ -135,44 +172,47 @@ pub async fn anew(conn: &mut PgConnection, samples: &[SampleRow]) -> Result<(Vec
         // thousands of samples the planner would rather read whole tables, each time.
         let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
             "with kept as (select k.* from unnest($1) one (id) join {table} k on k.sample_id = one.id)
-             select f.*, coalesce(f.sample_id, r.sample_id) sample,
+             select {}, coalesce(f.sample_id, r.sample_id),
                     (r.major, r.rubric_version, r.raters, r.votes, r.adjudicated, r.pass, r.pi, r.imported, r.first_tx, r.first_seq, r.first_pass)
                     is distinct from
-                    (f.major, f.rubric_version, f.raters, f.votes, f.adjudicated, f.pass, f.pi, f.imported, f.first_tx, f.first_seq, f.first_pass) differs,
-                    f.sample_id is not null said
-             from ({REFERENCES}) f full join kept r on r.sample_id = f.sample_id and r.criterion = f.criterion"
+                    (f.major, f.rubric_version, f.raters, f.votes, f.adjudicated, f.pass, f.pi, f.imported, f.first_tx, f.first_seq, f.first_pass),
+                    f.sample_id is not null
+             from ({}) f full join kept r on r.sample_id = f.sample_id and r.criterion = f.criterion",
+            read_of("f"),
+            references_of("unnest($1) one (id)")
         )))
         .bind(of_half)
-        .bind(half)
         .bind(stream)
         .fetch_all(&mut *conn)
         .await?;
+        let beside = READ.len();
         for row in &rows {
-            let (sample, said): (Uuid, bool) = (row.try_get("sample")?, row.try_get("said")?);
-            if !said || row.try_get("differs")? {
+            let (sample, said): (Uuid, bool) = (row.try_get(beside)?, row.try_get(beside + 2)?);
+            if !said || row.try_get(beside + 1)? {
                 changed.push(sample);
             }
             if said && half == "audit" {
-                found.push(reference(row, known[&sample])?);
+                found.push(reference(row, known[&sample], &mut words)?);
             }
         }
     }
     Ok((found, changed))
 }
 
-fn reference(row: &PgRow, of: &SampleRow) -> Result<ReferenceRow> {
+/// By place: the audit reads millions of them.
+fn reference(row: &PgRow, of: &SampleRow, words: &mut Words) -> Result<ReferenceRow> {
     Ok(ReferenceRow {
         cluster: of.cluster,
         sample: SampleId(of.sample),
-        task: of.task.clone(),
-        criterion: row.try_get("criterion")?,
-        major: row.try_get("major")?,
-        rubric_version: row.try_get("rubric_version")?,
-        raters: row.try_get("raters")?,
-        votes: row.try_get("votes")?,
-        adjudicated: row.try_get("adjudicated")?,
-        pass: row.try_get("pass")?,
-        pi: row.try_get("pi")?,
-        imported: row.try_get("imported")?,
+        task: Arc::clone(&of.task),
+        criterion: words.of(row.try_get(1)?),
+        major: row.try_get(2)?,
+        rubric_version: words.of(row.try_get(3)?),
+        raters: row.try_get(4)?,
+        votes: row.try_get(5)?,
+        adjudicated: row.try_get(6)?,
+        pass: row.try_get(7)?,
+        pi: row.try_get(8)?,
+        imported: row.try_get(9)?,
     })
 }

@@ -155,9 +155,9 @@ pub(super) fn card(head: Head<'_>, judge: &[(Pattern, i64)], people: &People) ->
     let counts = |c: [u64; 4]| CellCounts { tp: c[0], fp: c[1], fn_: c[2], tn: c[3] };
     let weighted = sums.weighted;
     Card {
-        task: head.key.task.clone(),
-        criterion: head.key.criterion.clone(),
-        judge: head.key.judge.clone().unwrap_or_default(),
+        task: head.key.task.to_string(),
+        criterion: head.key.criterion.to_string(),
+        judge: head.key.judge.as_deref().unwrap_or_default().to_owned(),
         rubric: head.rubric,
         reference: Reference {
             rule: head.rule.as_str().to_owned(),

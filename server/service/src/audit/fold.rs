@@ -8,7 +8,7 @@ use concord_domain::api;
 use concord_store::audit::SampleRow;
 use concord_store::{Result, audit, references};
 use sqlx::pool::PoolConnection;
-use sqlx::{PgConnection, PgPool, Postgres};
+use sqlx::{Connection, PgConnection, PgPool, Postgres};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,19 +86,26 @@ pub async fn refold(pool: &PgPool) -> Result<u64> {
     audit::clear(&mut tx).await?;
     let mut folder = Folder::open(&mut tx).await?;
     let criteria = Arc::new(folder.criteria.clone());
-    let (mut after, mut counting) = (None, VecDeque::new());
+    audit::list_clusters(&mut tx, BATCH).await?;
+    let mut counting = VecDeque::new();
+    let mut counted: Option<Counted> = None;
     loop {
+        // Both readers are set to work before what one of them has brought is put in place.
         while let Some(reader) = readers.pop() {
-            let rows = audit::samples_after(&mut tx, after, BATCH).await?;
-            let Some(last) = rows.last() else { break };
-            after = Some(last.cluster);
-            counting.push_back(tokio::spawn(count_anew(reader, rows, Arc::clone(&criteria))));
+            let clusters = audit::next_clusters(&mut tx).await?;
+            if clusters.is_empty() {
+                break;
+            }
+            counting.push_back(tokio::spawn(count_anew(reader, clusters, Arc::clone(&criteria))));
+        }
+        if let Some(Counted { clusters, tally, changed }) = counted.take() {
+            references::refresh(&mut tx, &changed).await?;
+            folder.replace(&mut tx, &clusters, tally).await?;
         }
         let Some(next) = counting.pop_front() else { break };
-        let (reader, counted) = next.await.map_err(|error| inconsistent(&error))??;
+        let (reader, brought) = next.await.map_err(|error| inconsistent(&error))??;
         readers.push(reader);
-        references::refresh(&mut tx, &counted.changed).await?;
-        folder.replace(&mut tx, &counted.clusters, counted.tally).await?;
+        counted = Some(brought);
     }
     folder.close(&mut tx).await?;
     let now = kept(&mut tx).await?;
@@ -118,11 +125,10 @@ struct Counted {
 
 async fn count_anew(
     mut conn: PoolConnection<Postgres>,
-    rows: Vec<SampleRow>,
+    clusters: Vec<i64>,
     criteria: Arc<HashMap<String, Vec<String>>>,
 ) -> Result<(PoolConnection<Postgres>, Counted)> {
-    let mut clusters: Vec<i64> = rows.iter().map(|it| it.cluster).collect();
-    clusters.dedup();
+    let rows = audit::samples_in(&mut conn, &clusters).await?;
     let (references, changed) = references::anew(&mut conn, &rows).await?;
     let verdicts = audit::verdicts_on(&mut conn, &rows).await?;
     let tally = tally(references, verdicts, &criteria, Rule::Majority);
@@ -137,14 +143,17 @@ pub(super) async fn count_by(
     conn: &mut PgConnection,
     rule: Rule,
 ) -> Result<BTreeMap<CardKey, Vec<(Pattern, i64)>>> {
-    let criteria = criteria(conn).await?;
+    let mut tx = conn.begin().await?;
+    let criteria = criteria(&mut tx).await?;
     let mut found: BTreeMap<CardKey, BTreeMap<Vec<u8>, (Pattern, i64)>> = BTreeMap::new();
-    let mut after = None;
+    audit::list_clusters(&mut tx, BATCH).await?;
     loop {
-        let rows = audit::samples_after(conn, after, BATCH).await?;
-        let Some(last) = rows.last() else { break };
-        after = Some(last.cluster);
-        let counted = read(conn, &rows, &criteria, rule).await?;
+        let clusters = audit::next_clusters(&mut tx).await?;
+        if clusters.is_empty() {
+            break;
+        }
+        let rows = audit::samples_in(&mut tx, &clusters).await?;
+        let counted = read(&mut tx, &rows, &criteria, rule).await?;
         for (key, patterns) in counted.clusters.into_values().flatten() {
             for (pattern, times) in patterns {
                 let known = found.entry(key.clone()).or_default();
@@ -181,7 +190,7 @@ async fn criteria(conn: &mut PgConnection) -> Result<HashMap<String, Vec<String>
 struct Folder {
     criteria: HashMap<String, Vec<String>>,
     criteria_changed: bool,
-    cards: HashMap<CardKey, (i32, String)>,
+    cards: HashMap<CardKey, (i32, Arc<str>)>,
 }
 
 impl Folder {
@@ -193,9 +202,8 @@ impl Folder {
             .await?
             .into_iter()
             .map(|row| {
-                let key =
-                    CardKey { task: row.task, criterion: row.criterion, judge: row.judge, major: row.major };
-                (key, (row.id, row.rubric_version))
+                let key = CardKey::of(&row);
+                (key, (row.id, row.rubric_version.into()))
             })
             .collect();
         Ok(Self { criteria, criteria_changed: changed, cards })
@@ -248,7 +256,7 @@ impl Folder {
             let id =
                 audit::card_id(conn, &key.task, &key.criterion, key.judge.as_deref(), key.major, version)
                     .await?;
-            self.cards.insert(key.clone(), (id, version.clone()));
+            self.cards.insert(key.clone(), (id, Arc::clone(version)));
         }
         Ok(())
     }
