@@ -3,6 +3,7 @@
 
 use crate::Result;
 use concord_domain::SampleId;
+use futures::TryStreamExt;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 use std::collections::{HashMap, HashSet};
@@ -231,31 +232,29 @@ pub struct VerdictRow {
 pub async fn verdicts_on(conn: &mut PgConnection, samples: &[SampleRow]) -> Result<Vec<VerdictRow>> {
     let known: HashMap<Uuid, &SampleRow> = samples.iter().map(|it| (it.sample, it)).collect();
     let ids: Vec<Uuid> = samples.iter().map(|it| it.sample).collect();
-    let rows = sqlx::query(
+    let mut rows = sqlx::query(
         "select v.sample_id, v.rubric_version, v.criterion, v.judge, v.pass
          from unnest($1) one (id) join verdicts v on v.sample_id = one.id",
     )
     .bind(ids)
-    .fetch_all(conn)
-    .await?;
-    // By place, and the version read here: this is the audit's largest table.
-    let mut words = Words::default();
-    rows.iter()
-        .map(|row| {
-            let of = known[&row.try_get::<Uuid, _>(0)?];
-            let own: Option<&str> = row.try_get(1)?;
-            Ok(VerdictRow {
-                cluster: of.cluster,
-                sample: SampleId(of.sample),
-                task: Arc::clone(&of.task),
-                major: own.and_then(major),
-                rubric_version: own.map_or_else(|| Arc::clone(&of.rubric_version), |own| words.of(own)),
-                criterion: words.of(row.try_get(2)?),
-                judge: words.of(row.try_get(3)?),
-                pass: row.try_get(4)?,
-            })
-        })
-        .collect()
+    .fetch(conn);
+    // One after the other, by place, and the version read here: this is the audit's largest table.
+    let (mut words, mut found) = (Words::default(), Vec::new());
+    while let Some(row) = rows.try_next().await? {
+        let of = known[&row.try_get::<Uuid, _>(0)?];
+        let own: Option<&str> = row.try_get(1)?;
+        found.push(VerdictRow {
+            cluster: of.cluster,
+            sample: SampleId(of.sample),
+            task: Arc::clone(&of.task),
+            major: own.and_then(major),
+            rubric_version: own.map_or_else(|| Arc::clone(&of.rubric_version), |own| words.of(own)),
+            criterion: words.of(row.try_get(2)?),
+            judge: words.of(row.try_get(3)?),
+            pass: row.try_get(4)?,
+        });
+    }
+    Ok(found)
 }
 
 /// The major version: the first number of a version, at most six digits of it; `None` where there is none. What

@@ -3,6 +3,7 @@
 use crate::Result;
 use crate::audit::{SampleRow, Words};
 use concord_domain::SampleId;
+use futures::TryStreamExt;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 use std::collections::HashMap;
@@ -170,7 +171,7 @@ pub async fn anew(conn: &mut PgConnection, samples: &[SampleRow]) -> Result<(Vec
         }
         // What is kept without a label behind it comes as a row that says nothing. Rows are looked up one by one: for
         // thousands of samples the planner would rather read whole tables, each time.
-        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+        let sql = format!(
             "with kept as (select k.* from unnest($1) one (id) join {table} k on k.sample_id = one.id)
              select {}, coalesce(f.sample_id, r.sample_id),
                     (r.major, r.rubric_version, r.raters, r.votes, r.adjudicated, r.pass, r.pi, r.imported, r.first_tx, r.first_seq, r.first_pass)
@@ -180,19 +181,16 @@ pub async fn anew(conn: &mut PgConnection, samples: &[SampleRow]) -> Result<(Vec
              from ({}) f full join kept r on r.sample_id = f.sample_id and r.criterion = f.criterion",
             read_of("f"),
             references_of("unnest($1) one (id)")
-        )))
-        .bind(of_half)
-        .bind(stream)
-        .fetch_all(&mut *conn)
-        .await?;
+        );
+        let mut rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(of_half).bind(stream).fetch(&mut *conn);
         let beside = READ.len();
-        for row in &rows {
+        while let Some(row) = rows.try_next().await? {
             let (sample, said): (Uuid, bool) = (row.try_get(beside)?, row.try_get(beside + 2)?);
             if !said || row.try_get(beside + 1)? {
                 changed.push(sample);
             }
             if said && half == "audit" {
-                found.push(reference(row, known[&sample], &mut words)?);
+                found.push(reference(&row, known[&sample], &mut words)?);
             }
         }
     }
