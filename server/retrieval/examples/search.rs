@@ -5,6 +5,7 @@
 
 use concord_retrieval::{ExactIndex, HnswIndex, HnswSettings, VectorSearch};
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Instant;
 
 fn floats(path: &str) -> Vec<f32> {
@@ -20,7 +21,8 @@ fn main() {
     let ids: Vec<i64> = (0..).take(vectors.len() / width).collect();
     let none = HashSet::new();
     let began = Instant::now();
-    let graph = HnswIndex::build(width, &ids, &vectors, HnswSettings::default()).expect("a graph");
+    let exact = Arc::new(ExactIndex::of(width, ids, vectors).expect("vectors of that width"));
+    let graph = HnswIndex::over(Arc::clone(&exact), HnswSettings::default());
     let built = began.elapsed().as_secs_f64();
     let began = Instant::now();
     let mut places = Vec::new();
@@ -30,11 +32,9 @@ fn main() {
     }
     let searched = began.elapsed().as_secs_f64();
     std::fs::write(found, places).expect("written");
-    let mut scan = ExactIndex::new(width);
-    ids.iter().zip(vectors.chunks_exact(width)).for_each(|(id, row)| assert!(scan.add(*id, row)));
     let few: Vec<&[f32]> = queries.chunks_exact(width).take(50).collect();
     let began = Instant::now();
-    few.iter().for_each(|query| assert_eq!(scan.nearest(query, k, &none).len(), k.min(ids.len())));
+    few.iter().for_each(|query| assert_eq!(exact.nearest(query, k, &none).len(), k.min(exact.len())));
     let scanned = began.elapsed().as_secs_f64();
     let count = queries.chunks_exact(width).len();
     #[expect(clippy::cast_precision_loss, reason = "counts")]

@@ -1,6 +1,7 @@
 //! Exact search over vectors held in memory.
 
 use super::{Hit, VectorSearch, before, dot};
+use crate::{Result, RetrievalError};
 use std::collections::HashSet;
 
 /// Item vectors in one contiguous block; the limit of a search is one scan of it.
@@ -16,6 +17,22 @@ impl ExactIndex {
     #[must_use]
     pub fn new(dim: usize) -> Self {
         Self { dim, ..Self::default() }
+    }
+
+    /// Of `ids.len()` vectors of `dim` numbers, one after another.
+    ///
+    /// # Errors
+    /// When there are not `dim` numbers an id.
+    pub fn of(dim: usize, ids: Vec<i64>, vectors: Vec<f32>) -> Result<Self> {
+        if dim == 0 || vectors.len() != ids.len() * dim {
+            return Err(RetrievalError::Empty(format!("{} numbers are no vectors of {dim}", vectors.len())));
+        }
+        Ok(Self { dim, ids, vectors })
+    }
+
+    /// The vectors with their ids, as they were added.
+    pub fn rows(&self) -> impl Iterator<Item = (i64, &[f32])> {
+        self.ids.iter().copied().zip(self.vectors.chunks_exact(self.dim.max(1)))
     }
 
     /// Adds a unit vector; one of another length is left out and `false` given.

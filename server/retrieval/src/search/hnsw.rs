@@ -1,9 +1,9 @@
 //! Approximate search over a navigable graph (HNSW), for catalogues whose scan takes too long.
 
 use super::{ExactIndex, Hit, VectorSearch, before, dot};
-use crate::{Result, RetrievalError};
 use instant_distance::{Builder, HnswMap, Point, Search};
 use std::collections::HashSet;
+use std::sync::Arc;
 
 /// How the graph is built and searched; a point has 32 links, twice as many on the ground.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl Point for Row {
 /// A graph over vectors of one length, and the scan for what it cannot answer.
 pub struct HnswIndex {
     graph: HnswMap<Row, i64>,
-    scan: ExactIndex,
+    scan: Arc<ExactIndex>,
     settings: HnswSettings,
 }
 
@@ -46,23 +46,13 @@ impl std::fmt::Debug for HnswIndex {
 }
 
 impl HnswIndex {
-    /// Builds the graph over `ids.len()` vectors of `dim` numbers, on all processors.
-    ///
-    /// # Errors
-    /// When there are not `dim` numbers an id.
-    pub fn build(dim: usize, ids: &[i64], vectors: &[f32], settings: HnswSettings) -> Result<Self> {
-        if dim == 0 || vectors.len() != ids.len() * dim {
-            return Err(RetrievalError::Empty(format!("{} numbers are no vectors of {dim}", vectors.len())));
-        }
-        let mut scan = ExactIndex::new(dim);
-        let rows = vectors.chunks_exact(dim);
-        ids.iter().zip(rows.clone()).for_each(|(id, row)| {
-            scan.add(*id, row);
-        });
+    /// Builds the graph over these vectors, on all processors.
+    #[must_use]
+    pub fn over(scan: Arc<ExactIndex>, settings: HnswSettings) -> Self {
         let builder = Builder::default().ef_construction(settings.build).ef_search(settings.search);
-        let graph =
-            builder.seed(settings.seed).build(rows.map(|row| Row(row.into())).collect(), ids.to_vec());
-        Ok(Self { graph, scan, settings })
+        let (ids, rows) = scan.rows().map(|(id, row)| (id, Row(row.into()))).unzip();
+        let graph = builder.seed(settings.seed).build(rows, ids);
+        Self { graph, scan, settings }
     }
 }
 
@@ -112,9 +102,8 @@ mod tests {
         let (dim, count) = (16, 3000);
         let rows: Vec<Vec<f32>> = (0..count).map(|_| unit(dim, &mut rng)).collect();
         let ids: Vec<i64> = (0..count).map(|it| it * 10).collect();
-        let mut exact = ExactIndex::new(dim);
-        ids.iter().zip(&rows).for_each(|(id, row)| assert!(exact.add(*id, row)));
-        let graph = HnswIndex::build(dim, &ids, &rows.concat(), HnswSettings::default()).expect("a graph");
+        let exact = Arc::new(ExactIndex::of(dim, ids, rows.concat()).expect("vectors"));
+        let graph = HnswIndex::over(Arc::clone(&exact), HnswSettings::default());
         assert_eq!((graph.size(), graph.width()), (3000, dim));
         let (mut found, mut wanted) = (0, 0);
         for _ in 0..30 {
@@ -138,9 +127,9 @@ mod tests {
 
     #[test]
     fn an_empty_graph_and_a_query_of_another_width_find_nothing() {
-        let graph = HnswIndex::build(4, &[], &[], HnswSettings::default()).expect("a graph");
+        let graph = HnswIndex::over(Arc::new(ExactIndex::new(4)), HnswSettings::default());
         assert!(graph.nearest(&[1.0; 4], 3, &HashSet::new()).is_empty());
         assert!(graph.nearest(&[1.0; 3], 3, &HashSet::new()).is_empty());
-        assert!(HnswIndex::build(4, &[1], &[0.0; 3], HnswSettings::default()).is_err());
+        assert!(ExactIndex::of(4, vec![1], vec![0.0; 3]).is_err());
     }
 }

@@ -1,4 +1,5 @@
-//! The model that serves, with its search: read from the database when first needed and when another one serves.
+//! The model that serves, with its search: read from the database when first needed and when another one serves. A graph
+//! is built beside: until it is there a scan answers, which is slower and exact.
 
 use super::outside::Outside;
 use super::{StoredSettings, Trouble, newest};
@@ -7,7 +8,7 @@ use concord_store::retrieval as store;
 use futures::TryStreamExt;
 use sqlx::PgPool;
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
@@ -41,11 +42,19 @@ pub struct Ready {
 }
 
 enum Search {
-    Here(Arc<dyn VectorSearch>),
+    Here { scan: Arc<ExactIndex>, graph: OnceLock<HnswIndex> },
     Outside(Arc<dyn Outside>),
 }
 
 impl Ready {
+    fn build_graph(&self) {
+        if let Search::Here { scan, graph } = &self.search {
+            let began = std::time::Instant::now();
+            graph.get_or_init(|| HnswIndex::over(Arc::clone(scan), HnswSettings::default()));
+            tracing::info!(model = %self.id, items = scan.len(), took = ?began.elapsed(), "the graph is built");
+        }
+    }
+
     /// The best items of each query.
     ///
     /// # Errors
@@ -57,7 +66,8 @@ impl Ready {
         without: &HashSet<i64>,
     ) -> Result<Vec<Vec<Hit>>, Trouble> {
         match &self.search {
-            Search::Here(search) => {
+            Search::Here { scan, graph } => {
+                let search: &dyn VectorSearch = graph.get().map_or(&**scan as _, |graph| graph as _);
                 Ok(queries.iter().map(|query| search.nearest(query, k, without)).collect())
             }
             Search::Outside(outside) => {
@@ -72,17 +82,18 @@ impl Ready {
 }
 
 /// What serves now.
+#[derive(Clone)]
 pub struct Serving {
     pool: PgPool,
     backend: Backend,
-    ready: Mutex<Option<Arc<Ready>>>,
+    ready: Arc<Mutex<Option<Arc<Ready>>>>,
 }
 
 impl Serving {
     /// Nothing is read yet.
     #[must_use]
     pub fn new(pool: PgPool, backend: Backend) -> Self {
-        Self { pool, backend, ready: Mutex::new(None) }
+        Self { pool, backend, ready: Arc::default() }
     }
 
     /// The model that serves; `None`: none is indexed.
@@ -90,6 +101,12 @@ impl Serving {
     /// # Errors
     /// [`Trouble`].
     pub async fn ready(&self) -> Result<Option<Arc<Ready>>, Trouble> {
+        // A task of its own: who asked may leave or be timed out, and what was read serves the next one.
+        let it = self.clone();
+        tokio::spawn(async move { it.look().await }).await.map_err(|why| Trouble::Outside(why.to_string()))?
+    }
+
+    async fn look(&self) -> Result<Option<Arc<Ready>>, Trouble> {
         // Held while reading: requests that come meanwhile wait for one reading instead of each doing it.
         let mut ready = self.ready.lock().await;
         let Some(id) = store::serving(&mut *self.pool.acquire().await?).await? else { return Ok(None) };
@@ -100,12 +117,22 @@ impl Serving {
         let (ids, values) = self.read(id).await?;
         let width = model.settings.width;
         let items = ids.iter().zip(values.chunks_exact(width)).map(|(id, row)| (*id, row.to_vec())).collect();
-        let backend = self.backend.clone();
-        let search = tokio::task::spawn_blocking(move || search(&backend, width, &ids, &values))
-            .await
-            .map_err(|why| Trouble::Outside(why.to_string()))??;
+        let wants_graph = match self.backend {
+            Backend::Auto => ids.len() > SCAN,
+            Backend::Hnsw => true,
+            Backend::Exact | Backend::Outside(_) => false,
+        };
+        let search = match &self.backend {
+            Backend::Outside(outside) => Search::Outside(Arc::clone(outside)),
+            _ => Search::Here { scan: Arc::new(ExactIndex::of(width, ids, values)?), graph: OnceLock::new() },
+        };
         let it = Arc::new(Ready { id, model, settings, items, search });
         *ready = Some(Arc::clone(&it));
+        if wants_graph {
+            let it = Arc::clone(&it);
+            // Not of the runtime, which would wait for it at the end.
+            std::thread::spawn(move || it.build_graph());
+        }
         Ok(Some(it))
     }
 
@@ -119,21 +146,4 @@ impl Serving {
         }
         Ok((ids, values))
     }
-}
-
-fn search(backend: &Backend, width: usize, ids: &[i64], values: &[f32]) -> Result<Search, Trouble> {
-    let scan = match backend {
-        Backend::Outside(outside) => return Ok(Search::Outside(Arc::clone(outside))),
-        Backend::Auto => ids.len() <= SCAN,
-        Backend::Exact => true,
-        Backend::Hnsw => false,
-    };
-    if scan {
-        let mut index = ExactIndex::new(width);
-        ids.iter().zip(values.chunks_exact(width)).for_each(|(id, row)| {
-            index.add(*id, row);
-        });
-        return Ok(Search::Here(Arc::new(index)));
-    }
-    Ok(Search::Here(Arc::new(HnswIndex::build(width, ids, values, HnswSettings::default())?)))
 }
