@@ -23,7 +23,7 @@ JUDGES = {"strong": [0.93, 0.9, 0.95], "middling": [0.85, 0.88, 0.9], "weak": [0
 def fill(postgres: Postgres) -> None:
     postgres.sql(f"""
         insert into samples (id, key, task, text, half, origin, cluster, rubric_version, serve_order, audit_pi, audit_drawn)
-        select gen_random_uuid(), 'n' || n, 'note', 'text ' || n, 'audit', 'imported', 'c' || n / 5, '1.0', 0, 1, true
+        select concord_uuid_v7(), 'n' || n, 'note', 'text ' || n, 'audit', 'imported', 'c' || n / 5, '1.0', 0, 1, true
         from generate_series(1, {SAMPLES}) n""")
     for name in JUDGES:
         postgres.sql(f"insert into judges (name, model, model_hash, model_family, backend, prompt_version, origin) "
@@ -31,12 +31,12 @@ def fill(postgres: Postgres) -> None:
     for place, criterion in enumerate(CRITERIA):
         postgres.sql(f"""
             insert into labels (id, sample_id, task, criterion, rater, label, pass, phase, stream, pi, rubric_version, origin)
-            select gen_random_uuid(), id, 'note', '{criterion}', 'ann', case when yes then 'pass' else 'fail' end, yes, 'blind', 'audit', 1, '1.0', 'imported'
+            select concord_uuid_v7(), id, 'note', '{criterion}', 'ann', case when yes then 'pass' else 'fail' end, yes, 'blind', 'audit', 1, '1.0', 'imported'
             from (select id, hashtextextended(id::text, {place}) & 1023 < 860 yes from samples) s""")
         for name, agree in JUDGES.items():
             postgres.sql(f"""
                 insert into verdicts (id, sample_id, criterion, judge, rubric_version, status, label, pass, p_pass)
-                select gen_random_uuid(), sample_id, '{criterion}', '{name}', '1.0', 'ok', case when said then 'pass' else 'fail' end, said,
+                select concord_uuid_v7(), sample_id, '{criterion}', '{name}', '1.0', 'ok', case when said then 'pass' else 'fail' end, said,
                        case when said then 0.5 + sure / 2 else 0.5 - sure / 2 end
                 from (select sample_id, pass = (random() < {agree[place]}) said, sqrt(random()) sure from labels where criterion = '{criterion}') v""")
     postgres.sql("vacuum analyze")

@@ -179,7 +179,7 @@ macro_rules! known_by_key {
     ($half:literal) => {
         concat!(
             "insert into samples (id, key, task, text, half, origin, cluster, rubric_version, serve_order)
-             select gen_random_uuid(), k.sample, k.task, '', ",
+             select concord_uuid_v7(), k.sample, k.task, '', ",
             $half,
             ", 'imported', k.cluster, r.version, hashtext(coalesce(k.cluster, k.task || ':' || k.sample))
              from (select distinct on (task, sample) task, sample, cluster from import_rows
@@ -253,7 +253,7 @@ const LABELS: &str = "
     left join labels l on l.sample_id = f.sample_id and l.criterion = f.criterion and l.rater = f.rater and l.phase = f.phase
     where i.line = f.line and (l.id is not null or f.line <> f.first_line);
     insert into labels (id, sample_id, task, criterion, rater, label, pass, phase, stream, pi, rubric_version, origin, at)
-    select gen_random_uuid(), i.sample_id, i.task, i.criterion, i.rater, i.label, i.pass, i.phase, i.stream, i.pi,
+    select concord_uuid_v7(), i.sample_id, i.task, i.criterion, i.rater, i.label, i.pass, i.phase, i.stream, i.pi,
            coalesce(i.rubric, s.rubric_version), 'imported', coalesce(i.at, now())
     from import_rows i join samples s on s.id = i.sample_id where i.why is null and not i.known order by i.line";
 
@@ -284,7 +284,7 @@ const VERDICTS: &str = "
     from first f left join verdicts v on v.sample_id = f.sample_id and v.criterion = f.criterion and v.judge = f.judge
     where i.line = f.line and (v.id is not null or f.line <> f.first_line);
     create temp table import_verdicts on commit drop as
-        select gen_random_uuid() id, * from import_rows where why is null and not known order by line;
+        select concord_uuid_v7() id, * from import_rows where why is null and not known order by line;
     insert into verdicts (id, sample_id, criterion, judge, rubric_version, status, label, pass, p_pass, logits, created_at)
     select id, sample_id, criterion, judge, rubric, status,
            coalesce(label, case when pass then 'pass' when not pass then 'fail' end), pass, p_pass, logits, coalesce(at, now())
@@ -318,7 +318,7 @@ const SAMPLES: &str = "
     from import_samples s where s.line = i.line and s.old_id is not null;
     insert into samples (id, key, task, text, lang, body, half, origin, user_id, item_id, cluster, parent_key, generator,
                          rubric_version, serve_order)
-    select gen_random_uuid(), s.sample, s.task, coalesce(s.text, ''), s.lang,
+    select concord_uuid_v7(), s.sample, s.task, coalesce(s.text, ''), s.lang,
            jsonb_strip_nulls(jsonb_build_object('context', s.context)),
            coalesce(s.user_half,
                     (select o.half from samples o where s.user_id is null and o.cluster_hash = hashtextextended('c:' || s.cluster, 0) limit 1),

@@ -216,7 +216,7 @@ pub async fn rewrite(conn: &mut PgConnection, judge: &str, rows: &[Rewritten]) -
     sqlx::query(
         "with new as (
             insert into verdicts (id, sample_id, criterion, judge, rubric_version, status, label, pass, p_pass, logits, calibrated)
-            select gen_random_uuid(), v.sample_id, v.criterion, $1, v.rubric_version,
+            select concord_uuid_v7(), v.sample_id, v.criterion, $1, v.rubric_version,
                    case when r.pass is null then 'unparsed' else 'ok' end, r.label, r.pass, r.p, v.logits, r.calibrated
             from unnest($2::uuid[], $3::text[], $4::bool[], $5::float8[], $6::bool[]) r (id, label, pass, p, calibrated)
             join verdicts v on v.id = r.id

@@ -88,3 +88,25 @@ async fn a_behaviour_cannot_name_what_does_not_exist(pool: PgPool) {
     assert_eq!(refused("delete from items where id = 1").await, foreign_key);
     assert_eq!(refused("delete from users where id = 1").await, foreign_key);
 }
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn ids_made_by_the_thousand_are_in_the_order_of_time(pool: PgPool) {
+    let mut conn = pool.acquire().await.expect("connects");
+    let mut newest = uuid::Uuid::nil();
+    for _ in 0..5 {
+        let ids: Vec<uuid::Uuid> =
+            sqlx::query_scalar("select concord_uuid_v7() from generate_series(1, 1000) order by 1")
+                .fetch_all(&mut *conn)
+                .await
+                .expect("makes them");
+        assert!(newest < ids[0], "{newest} was made before {}", ids[0]);
+        newest = ids[999];
+        let own = uuid::Uuid::now_v7();
+        assert!(newest < own, "{newest} was made before {own}, the program's");
+        for id in &ids {
+            assert_eq!((id.get_version_num(), id.get_variant()), (7, uuid::Variant::RFC4122));
+        }
+        assert_eq!(ids.iter().collect::<std::collections::HashSet<_>>().len(), 1000);
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+}
