@@ -1,6 +1,7 @@
 //! Interest mining (paper §2): the compressed history in, interests with evidence and reason out.
 
 mod screen;
+pub mod threads;
 
 pub use screen::{Evidence, Mark, Screen, ScreenWords};
 
@@ -20,7 +21,7 @@ const TEXT: &str = include_str!("../../../models/prompts/interests.toml");
 pub fn version() -> Result<String, PipelineError> {
     let (prompt, rules) =
         (PromptFile::<InterestTemplate>::read(FILE, TEXT)?.version, ScreenWords::shipped()?.version);
-    Ok(format!("interests/{prompt}.{rules}"))
+    Ok(format!("interests/{prompt}.{rules}.{}", threads::version()?))
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -271,6 +271,29 @@ fn behaviour(row: &PgRow) -> Result<Behaviour> {
     })
 }
 
+/// Who else did something reliable with each of these items: users by id, ascending, the lowest `most` of each.
+///
+/// # Errors
+/// When PostgreSQL does.
+pub async fn people_of(
+    conn: &mut PgConnection,
+    items: &[i64],
+    but: i64,
+    most: i64,
+) -> Result<std::collections::HashMap<i64, Vec<i64>>> {
+    let rows: Vec<(i64, Vec<i64>)> = sqlx::query_as(
+        "select i.id, array(select distinct b.user_id from behaviours b
+                            where b.item_id = i.id and b.reliable and b.user_id <> $2 order by 1 limit $3)
+         from unnest($1::bigint[]) i (id)",
+    )
+    .bind(items)
+    .bind(but)
+    .bind(most)
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().collect())
+}
+
 /// How many behaviours a user has.
 ///
 /// # Errors

@@ -14,6 +14,8 @@ const TEXT: &str = include_str!("../../../../models/prompts/interest-rules.toml"
 const BURST_DAYS: i64 = 3;
 /// Purchases of one thing from which on it is bought again and again.
 const STAPLE: usize = 3;
+/// Behaviours behind the things of a thread that are read, the newest.
+const OF_ITEMS: usize = 60;
 
 /// What is wrong with the evidence of an interest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -71,6 +73,7 @@ impl ScreenWords {
 pub struct Screen<'a> {
     words: &'a ScreenWords,
     history: &'a History,
+    behaviours: &'a [Behaviour],
     by_id: HashMap<i64, &'a Behaviour>,
     infant_at_home: bool,
 }
@@ -85,7 +88,7 @@ pub struct Evidence {
 }
 
 impl<'a> Screen<'a> {
-    /// For a user with this profile; `behaviours` are those that the history was compressed from.
+    /// For a user with this profile; `behaviours` are those that the history was compressed from, newest first.
     #[must_use]
     pub fn new(
         words: &'a ScreenWords,
@@ -96,7 +99,7 @@ impl<'a> Screen<'a> {
         let infant_at_home =
             profile.iter().any(|(_, value)| words.infant_home.iter().any(|word| says(value, word)));
         let by_id = behaviours.iter().map(|behaviour| (behaviour.id, behaviour)).collect();
-        Self { words, history, by_id, infant_at_home }
+        Self { words, history, behaviours, by_id, infant_at_home }
     }
 
     /// What of the cited lines exists.
@@ -107,6 +110,17 @@ impl<'a> Screen<'a> {
         let cited = self.history.lines.iter().filter(|line| lines.contains(&line.n));
         let behaviours = cited.flat_map(|line| line.behaviours.iter().copied()).collect();
         Evidence { lines, behaviours }
+    }
+
+    /// What was done with these items, newest first, whether or not its line fitted into the history; and the lines that did.
+    #[must_use]
+    pub fn of_items(&self, items: &[i64]) -> Evidence {
+        let with = |behaviour: &&Behaviour| behaviour.item.as_ref().is_some_and(|it| items.contains(&it.id));
+        let behaviours: Vec<i64> =
+            self.behaviours.iter().filter(with).map(|it| it.id).take(OF_ITEMS).collect();
+        let lines =
+            self.history.lines.iter().filter(|line| line.behaviours.iter().any(|id| behaviours.contains(id)));
+        Evidence { lines: lines.map(|line| line.n).collect(), behaviours }
     }
 
     /// What is wrong with this evidence.

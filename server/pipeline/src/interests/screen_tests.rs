@@ -55,6 +55,17 @@ fn marks_say_what_the_evidence_is() {
     assert_eq!(marks(&[6]), [Mark::SingleAction, Mark::Gift], "nobody small lives there");
     assert!(marks(&[7, 8]).contains(&Mark::OneBurst));
     assert_eq!(screen.marks(&screen.evidence(&[77, 0])), [Mark::CitesNothing]);
+    let boots = screen.of_items(&[1, 2]);
+    assert_eq!((boots.behaviours.len(), screen.marks(&boots)), (2, Vec::new()));
+    assert_eq!(boots.lines, lines_of(&history, &[1, 2]));
+    assert_eq!(screen.of_items(&[99]), Evidence::default());
+    let short = History { lines: history.lines[..1].to_vec(), ..history.clone() };
+    let cut = Screen::new(&words, &profile, &short, &events).of_items(&[1, 2]);
+    assert_eq!(
+        cut.behaviours, boots.behaviours,
+        "what did not fit into the history is evidence all the same"
+    );
+    assert!(cut.lines.len() <= 1);
     let parent = [("household".to_owned(), "with partner and an infant".to_owned())];
     let screen = Screen::new(&words, &parent, &history, &events);
     assert_eq!(screen.marks(&screen.evidence(&lines_of(&history, &[6]))), [Mark::SingleAction]);

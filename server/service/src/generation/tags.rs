@@ -1,30 +1,42 @@
 //! The second stage: tags for the interests that stand, held to the rules; what breaks one is kept with the call, and a
-//! second call fills up where too few are left.
+//! second round fills up where too few are left.
 
 use super::{Generator, Place, Subject, advance, store_call, store_sample};
 use crate::jobs::{JobError, Progress};
 use concord_domain::ports::Generated;
-use concord_domain::{ChainLink, SampleId};
+use concord_domain::{ChainLink, History, SampleId};
 use concord_pipeline::Prompt;
 use concord_pipeline::interests::Mark;
 use concord_pipeline::personas;
 use concord_pipeline::tags::{self, Broken, Candidate, Recent, RuleWords, Rules, Tag};
 use concord_store::samples::Body;
 use concord_store::{behaviours, generations, samples};
+use futures::future::join_all;
 use serde_json::json;
 use uuid::Uuid;
 
-/// Calls at most.
+/// Rounds of calls, one an interest, at most.
 const ROUNDS: u64 = 2;
 /// Things of the past month that tags are compared with.
 const RECENT: usize = 200;
-/// Salts of the seeds of a second round; those of explanations count from 2.
-const SECOND_ROUND: u64 = 1 << 32;
+/// Salts of the seeds of rounds; those of explanations count from 2.
+const ROUND: u64 = 1 << 32;
+/// Salts of one round: more than there are interests.
+const OF_A_ROUND: u64 = 1 << 10;
 
 /// An interest that tags may serve.
 struct Interest {
     id: SampleId,
     text: String,
+    lines: Vec<u32>,
+}
+
+impl Interest {
+    /// The lines that show it.
+    fn history(&self, whole: &History) -> History {
+        let lines: Vec<_> = whole.lines.iter().filter(|line| self.lines.contains(&line.n)).cloned().collect();
+        if lines.is_empty() { whole.clone() } else { History { lines, ..whole.clone() } }
+    }
 }
 
 /// How a call of this stage is made.
@@ -32,6 +44,13 @@ pub(super) struct Plan<'a> {
     pub(super) salt: u64,
     pub(super) persona: Option<&'a str>,
     pub(super) count: u32,
+}
+
+/// What a call of this stage answered.
+struct Asked {
+    salt: u64,
+    prompt: Prompt,
+    output: Generated,
 }
 
 /// A call of this stage and what it wrote.
@@ -60,6 +79,14 @@ pub(super) struct Desk {
     pub(super) others: Vec<Other>,
 }
 
+impl Desk {
+    /// Tags not to write again: what is kept, and what broke a rule.
+    fn avoid(&self) -> Vec<String> {
+        let before = self.rounds.iter().flat_map(|round| &round.dropped).map(|(text, _)| text.clone());
+        self.kept.iter().map(|it| it.tag.tag.clone()).chain(before).take(40).collect()
+    }
+}
+
 /// A tag that breaks no rule, with its round and its place in that round's output.
 pub(super) struct Kept {
     pub(super) round: usize,
@@ -80,7 +107,7 @@ impl Generator {
             } else if subject.request.candidates > 1 {
                 self.by_selection(subject, &names, &mut desk, progress).await?;
             } else {
-                self.by_rounds(subject, &names, &mut desk, progress).await?;
+                self.by_rounds(subject, &interests, &mut desk, progress).await?;
             }
         }
         let Desk { rounds, kept, others } = desk;
@@ -123,35 +150,45 @@ impl Generator {
         let found = samples::bodies_of_user(&mut conn, args.generation, args.user, "interest").await?;
         let stands = |wanted: &dyn Fn(&[String]) -> bool| -> Vec<Interest> {
             let fit = found.iter().filter(|(.., body)| wanted(&body.marks));
-            fit.map(|(id, text, _)| Interest { id: *id, text: text.clone() }).collect()
+            fit.map(|(id, text, body)| Interest { id: *id, text: text.clone(), lines: body.evidence.clone() })
+                .collect()
         };
         let clean = stands(&|marks| marks.is_empty());
         let missing = Mark::CitesNothing.as_str();
         Ok(if clean.is_empty() { stands(&|marks| marks.iter().all(|mark| mark != missing)) } else { clean })
     }
 
-    /// A call, and another where fewer than half are left.
+    /// A call an interest, which reads the lines that show it: a small model that is asked for thirty tags at once repeats a
+    /// few. Another round where fewer than half are left.
     async fn by_rounds(
         &self,
         subject: &Subject,
-        names: &[String],
+        interests: &[Interest],
         desk: &mut Desk,
         progress: &Progress,
     ) -> Result<(), JobError> {
+        let wanted = subject.request.tags as usize;
         for n in 0..ROUNDS {
-            let salt = if n == 0 { 1 } else { SECOND_ROUND + n };
-            let missing =
-                subject.request.tags.saturating_sub(u32::try_from(desk.kept.len()).unwrap_or(u32::MAX));
-            self.round(subject, names, &Plan { salt, persona: None, count: missing.max(1) }, desk, progress)
-                .await?;
-            if desk.kept.len() * 2 >= subject.request.tags as usize {
+            let avoid = desk.avoid();
+            let asked = (0..).zip(shares(wanted - desk.kept.len(), interests.len())).zip(interests);
+            let asked = asked.filter(|((_, count), _)| *count > 0).map(async |((place, count), interest)| {
+                let plan = Plan { salt: ROUND + n * OF_A_ROUND + u64::from(place), persona: None, count };
+                let name = std::slice::from_ref(&interest.text);
+                let asked =
+                    self.asked(subject, name, &interest.history(&subject.history), &plan, &avoid).await;
+                (place, asked)
+            });
+            for (place, asked) in join_all(asked).await {
+                self.screened(subject, asked?, place, desk, progress).await?;
+            }
+            if desk.kept.len() * 2 >= wanted {
                 break;
             }
         }
         Ok(())
     }
 
-    /// One call; what it wrote is screened behind what is kept already.
+    /// One call on all interests; what it wrote is screened behind what is kept already.
     pub(super) async fn round(
         &self,
         subject: &Subject,
@@ -160,17 +197,38 @@ impl Generator {
         desk: &mut Desk,
         progress: &Progress,
     ) -> Result<(), JobError> {
-        let wanted = subject.request.tags;
-        let Desk { rounds, kept, .. } = desk;
-        let before = rounds.iter().flat_map(|round| &round.dropped).map(|(text, _)| text.clone());
-        let avoid: Vec<String> = kept.iter().map(|it| it.tag.tag.clone()).chain(before).take(40).collect();
+        let asked = self.asked(subject, names, &subject.history, plan, &desk.avoid()).await?;
+        self.screened(subject, asked, 0, desk, progress).await
+    }
+
+    async fn asked(
+        &self,
+        subject: &Subject,
+        names: &[String],
+        history: &History,
+        plan: &Plan<'_>,
+        avoid: &[String],
+    ) -> Result<Asked, JobError> {
         let mut prompt =
-            tags::prompt(&subject.user.profile, &subject.history, names, &avoid, subject.lang, plan.count)?;
+            tags::prompt(&subject.user.profile, history, names, avoid, subject.lang, plan.count)?;
         if let Some(persona) = plan.persona {
             prompt = personas::as_persona(prompt, persona, subject.lang)?;
         }
-        let salt = plan.salt;
-        let output = self.write(subject, &prompt, salt).await?;
+        let output = self.write(subject, &prompt, plan.salt).await?;
+        Ok(Asked { salt: plan.salt, prompt, output })
+    }
+
+    /// Holds what a call wrote to the rules, behind what is kept already. `before` interests are numbered before its own.
+    async fn screened(
+        &self,
+        subject: &Subject,
+        asked: Asked,
+        before: u32,
+        desk: &mut Desk,
+        progress: &Progress,
+    ) -> Result<(), JobError> {
+        let Asked { salt, prompt, output } = asked;
+        let Desk { rounds, kept, .. } = desk;
         let written = tags::parse(&output.text)?;
         let texts: Vec<String> = written.iter().map(|(_, tag)| tag.tag.trim().to_owned()).collect();
         let sight = self.lens.ready(&self.pool, &*self.models.embedder, progress).await?;
@@ -182,7 +240,7 @@ impl Generator {
             recent: self.recent(subject).await?,
             month: subject.history.as_of.map(|day| day.month()),
             near: sight.near,
-            per_category: tags::per_category(wanted),
+            per_category: tags::per_category(subject.request.tags),
         };
         let earlier: Vec<Candidate> = kept.iter().map(|it| it.candidate.clone()).collect();
         let skip = earlier.len();
@@ -193,12 +251,13 @@ impl Generator {
         }));
         let mut dropped = Vec::new();
         let round = rounds.len();
-        for ((ordinal, tag), (candidate, broken)) in
+        for ((ordinal, mut tag), (candidate, broken)) in
             written.into_iter().zip(rules.screen(all).into_iter().skip(skip))
         {
             match broken {
                 Some(broken) => dropped.push((tag.tag, broken)),
                 None => {
+                    tag.interest += before;
                     let category = sight.category(&candidate.vector).map(|(_, name)| name.to_owned());
                     kept.push(Kept { round, ordinal, tag, candidate, category });
                 }
@@ -229,5 +288,23 @@ impl Generator {
         texts.truncate(RECENT);
         let vectors = self.lens.vectors(&*self.models.embedder, &texts).await?;
         Ok(texts.into_iter().zip(vectors).map(|(text, vector)| Recent { text, vector }).collect())
+    }
+}
+
+/// `n` tags over so many interests, the first ones get what does not divide.
+fn shares(n: usize, interests: usize) -> Vec<u32> {
+    let (each, more) = (n / interests.max(1), n % interests.max(1));
+    (0..interests).map(|place| u32::try_from(each + usize::from(place < more)).unwrap_or(u32::MAX)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shares;
+
+    #[test]
+    fn tags_are_divided_over_interests() {
+        assert_eq!(shares(30, 4), [8, 8, 7, 7]);
+        assert_eq!(shares(2, 3), [1, 1, 0]);
+        assert!(shares(2, 0).is_empty());
     }
 }
