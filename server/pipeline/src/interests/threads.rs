@@ -15,10 +15,13 @@ const TEXT: &str = include_str!("../../../../models/prompts/threads.toml");
 pub const THINGS: usize = 200;
 /// People of a thing that are read, those of the lowest ids: of two things the same people are looked at.
 pub const PEOPLE: usize = 500;
-/// Two things are joined from this mean likeness on. Chosen on 12 people of the demo world who are not evaluated: of their 46
-/// interests 44 had a thread of their own among the first six at .12, 42 at .08, 41 at .15.
-const LINK: f32 = 0.12;
-/// Added to the mean number of people: one person in common is little where few used either.
+/// Two groups of things are joined from this mean likeness on. Chosen on 12 people of the demo world who are not evaluated: of
+/// their 46 interests 39 were what one of the first six threads was about, at .08 to .12 alike, and .96 of its things.
+const LINK: f32 = 0.1;
+/// People that two things have in common at least, to be alike at all: one is chance. (Where one counted, 44 interests had a
+/// thread, but a fifth of its things were others.)
+const COMMON: usize = 2;
+/// Added to the mean number of people: two in common are little where few used either.
 const SHRINK: f32 = 1.0;
 /// Things of a thread that are shown to the model.
 const SHOWN: usize = 8;
@@ -70,6 +73,9 @@ fn likeness(a: &[i64], b: &[i64]) -> f32 {
     let upto = |people: &[i64]| people.partition_point(|it| *it <= end);
     let (a, b) = (&a[..upto(a)], &b[..upto(b)]);
     let both = a.iter().filter(|it| b.binary_search(it).is_ok()).count();
+    if both < COMMON {
+        return 0.0;
+    }
     #[expect(clippy::cast_precision_loss, reason = "500 people at most")]
     let [both, a, b] = [both, a.len(), b.len()].map(|n| n as f32);
     both / ((a * b).sqrt() + SHRINK)

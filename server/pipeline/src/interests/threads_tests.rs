@@ -24,11 +24,12 @@ fn things_of_the_same_people_are_a_thread_and_the_closest_comes_first() {
         (2, &[1, 2, 3, 4, 5, 6]),
         (3, &[2, 3, 4, 9]),
         (7, &[20, 21]),
-        (8, &[20, 22]),
-        (9, &[30]),
+        (8, &[20, 21, 22]),
+        (9, &[22, 30]),
     ]);
     assert_eq!(threads(&[9, 7, 3, 2, 8, 1], &used), [vec![2, 1, 3], vec![7, 8]]);
     assert!(threads(&[1, 9], &used).is_empty(), "nobody uses both");
+    assert!(threads(&[8, 9], &used).is_empty(), "one person is chance");
     assert!(threads(&[1, 2], &HashMap::new()).is_empty(), "nobody else is there");
 }
 

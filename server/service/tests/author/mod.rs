@@ -134,6 +134,9 @@ fn write(schema: &Value, seed: u64) -> Value {
             .collect();
         return json!({ "interests": interests });
     }
+    if properties.get("interest").is_some() {
+        return json!({"interest": format!("thread of {}", at(&THINGS, seed)), "reason": "the same people"});
+    }
     if properties.get("personas").is_some() {
         return json!({"personas": ["the one at home", "the one outside"]});
     }
