@@ -81,13 +81,15 @@ async fn a_generation_and_its_verdicts_by_file_are_stored_once_however_often_the
 
     let generate = ["generate", "--users", "2", "--interests", "2", "--tags", "2", "--explanations", "1"];
     let first = concord(&server, &[&generate[..], &model, &["--to", &text("ask0")]].concat()).await;
-    assert_eq!((&first["waiting"], &first["asked"]), (&json!(2), &json!(2)), "{first}");
+    let asked = lines(&path("ask0")).len();
+    assert_eq!((&first["waiting"], &first["asked"]), (&json!(2), &json!(asked)), "{first}");
+    assert!(asked >= 2, "a question a thread, or one on the whole history");
     // One answer is lost on the way: its user waits, the other goes on.
     run(&path("ask0"), &path("got0"), true);
     let second =
         concord(&server, &["generate", "--model", "far", "--from", &text("got0"), "--to", &text("ask1")])
             .await;
-    assert_eq!(second["received"], json!({"answers": 1, "failed": 1, "repeated": 0}), "{second}");
+    assert_eq!(second["received"], json!({"answers": asked - 1, "failed": 1, "repeated": 0}), "{second}");
     assert_eq!(lines(&path("ask1")).len(), 2, "the lost question again, and the other user's next");
     let mut answers = vec![text("got0")];
     for turn in 1..8 {

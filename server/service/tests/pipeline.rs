@@ -69,6 +69,71 @@ async fn an_interest_that_cites_nothing_is_marked_and_gets_no_tags(pool: PgPool)
 }
 
 #[sqlx::test(migrations = "../../migrations")]
+async fn things_that_others_use_together_are_named_as_threads_and_a_stranger_is_read_whole(pool: PgPool) {
+    let bench = Bench::new(&pool, Author::default()).await;
+    let lead = bench.world.account("lead", Role::Lead).await;
+    // Two pursuits of three things each, shared by four people; and a person whose things nobody else has.
+    sqlx::raw_sql(
+        "insert into users (key, half) select k, concord_half(k) from unnest(array['p1', 'p2', 'p3', 'p4', 'alone']) k;
+         insert into items (key, title, category) select p || n, p || ' thing no ' || n, array['Outdoor', p]
+            from unnest(array['kites', 'bees', 'lonely']) p, generate_series(1, 3) n;
+         insert into behaviours (user_id, kind, item_id, at, reliable)
+         select u.id, 'cart', i.id, '2026-01-01'::timestamptz + right(i.key, 1)::int * interval '40 days', true
+         from users u, items i
+         where u.key like 'p_' and (i.key like 'kites_' or i.key like 'bees_') or u.key = 'alone' and i.key like 'lonely_'",
+    )
+    .execute(&pool)
+    .await
+    .unwrap();
+    let request = GenerationRequest {
+        user_keys: vec!["p1".into(), "alone".into()],
+        interests: 4,
+        tags: 6,
+        explanations: 0,
+        ..GenerationRequest::default()
+    };
+    bench.work.generate(&lead, request).await.unwrap();
+    bench.drain(&["generate"]).await;
+    let of = async |key: &str| -> Vec<(String, i64, String, i64, i64)> {
+        sqlx::query_as(
+            "select s.text, jsonb_array_length(s.body -> 'evidence')::bigint, s.body ->> 'stage',
+                    (select count(distinct b.item_id) from behaviours b where s.body -> 'behaviours' @> to_jsonb(b.id)),
+                    (select count(distinct left(i.key, 4)) from behaviours b join items i on i.id = b.item_id
+                     where s.body -> 'behaviours' @> to_jsonb(b.id))
+             from samples s join users u on u.id = s.user_id where s.task = 'interest' and u.key = $1 order by s.ordinal",
+        )
+        .bind(key)
+        .fetch_all(&pool)
+        .await
+        .unwrap()
+    };
+    let threads = of("p1").await;
+    assert!(!threads.is_empty() && threads.len() <= 2, "{threads:?}");
+    for (text, lines, stage, things, pursuits) in &threads {
+        assert!(text.starts_with("thread of ") && *lines > 0, "{text}: {lines} lines");
+        assert_eq!((stage.as_str(), *things), ("current", 3), "eighty days, and every thing of the pursuit");
+        assert_eq!(*pursuits, 1, "{text}: one pursuit a thread");
+    }
+    let prompts: Vec<String> = sqlx::query_scalar(
+        "select c.prompt from calls c join users u on u.id = c.user_id where c.task = 'interest' and u.key = 'p1' order by 1",
+    )
+    .fetch_all(&pool)
+    .await
+    .unwrap();
+    assert_eq!(prompts.len(), 2, "a call a thread");
+    assert!(prompts[0].contains("bees thing no 2 [bees]") && !prompts[0].contains("kites"), "{prompts:?}");
+    assert!(of("alone").await.iter().all(|(text, ..)| !text.starts_with("thread of ")));
+    let tag_prompts: Vec<String> = sqlx::query_scalar(
+        "select c.prompt from calls c join users u on u.id = c.user_id where c.task = 'tag' and u.key = 'p1'",
+    )
+    .fetch_all(&pool)
+    .await
+    .unwrap();
+    let both = |prompt: &String| prompt.contains("\n1. ") && prompt.contains("\n2. ");
+    assert!(!tag_prompts.is_empty() && !tag_prompts.iter().any(both), "one interest a call of tags");
+}
+
+#[sqlx::test(migrations = "../../migrations")]
 async fn no_stored_tag_breaks_a_rule_and_what_did_is_kept_with_its_call(pool: PgPool) {
     let bench = Bench::new(&pool, Author::default()).await;
     let lead = bench.world.account("lead", Role::Lead).await;
