@@ -32,6 +32,8 @@ use uuid::Uuid;
 /// Behaviours read of a user: the paper's average is 37,000.
 const HISTORY_LIMIT: i64 = 40_000;
 const TEMPERATURE: f64 = 0.3;
+/// Calls of a user that wait for the model at once. Users share its queue, and one whose calls do not fit begins anew.
+const AT_ONCE: usize = 3;
 
 /// What a generate, judge or rationale job works on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,7 +1,7 @@
 //! The first stage: the threads of a history are found and named one by one, or, where the log ties too few of its things
 //! together, the model reads it whole; and what code can say of each interest's evidence before a judge sees it.
 
-use super::{Generator, Place, Subject, advance, store_call, store_sample};
+use super::{AT_ONCE, Generator, Place, Subject, advance, store_call, store_sample};
 use crate::jobs::{JobError, Progress};
 use concord_domain::ports::Generated;
 use concord_domain::{ItemEssentials, PresetInterest};
@@ -12,6 +12,7 @@ use concord_store::samples::Body;
 use concord_store::{behaviours, presets};
 use futures::future::join_all;
 use std::collections::{HashMap, HashSet};
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 /// Things of a line that speak for a preset: the first few say what it is about.
@@ -119,9 +120,11 @@ impl Generator {
         Ok(sound.take(subject.request.interests as usize).collect())
     }
 
-    /// Asks for the name of each thread, all at once; a name that an earlier one has already is dropped.
+    /// Asks for the name of each thread, some at once; a name that an earlier one has already is dropped.
     async fn name_threads(&self, subject: &Subject, threads: &[Thread<'_>]) -> Result<Vec<Call>, JobError> {
+        let turns = Semaphore::new(AT_ONCE);
         let asked = (OF_THREADS..).zip(threads).map(async |(salt, thread)| {
+            let _turn = turns.acquire().await;
             let prompt = threads::prompt(&thread.items, subject.lang)?;
             let output = self.write(subject, &prompt, salt).await?;
             Ok::<_, JobError>((salt, prompt, output))

@@ -1,7 +1,7 @@
 //! The second stage: tags for the interests that stand, held to the rules; what breaks one is kept with the call, and a
 //! second round fills up where too few are left.
 
-use super::{Generator, Place, Subject, advance, store_call, store_sample};
+use super::{AT_ONCE, Generator, Place, Subject, advance, store_call, store_sample};
 use crate::jobs::{JobError, Progress};
 use concord_domain::ports::Generated;
 use concord_domain::{ChainLink, History, SampleId};
@@ -13,6 +13,7 @@ use concord_store::samples::Body;
 use concord_store::{behaviours, generations, samples};
 use futures::future::join_all;
 use serde_json::json;
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 /// Rounds of calls, one an interest, at most.
@@ -169,9 +170,10 @@ impl Generator {
     ) -> Result<(), JobError> {
         let wanted = subject.request.tags as usize;
         for n in 0..ROUNDS {
-            let avoid = desk.avoid();
+            let (avoid, turns) = (desk.avoid(), Semaphore::new(AT_ONCE));
             let asked = (0..).zip(shares(wanted - desk.kept.len(), interests.len())).zip(interests);
             let asked = asked.filter(|((_, count), _)| *count > 0).map(async |((place, count), interest)| {
+                let _turn = turns.acquire().await;
                 let plan = Plan { salt: ROUND + n * OF_A_ROUND + u64::from(place), persona: None, count };
                 let name = std::slice::from_ref(&interest.text);
                 let asked =
