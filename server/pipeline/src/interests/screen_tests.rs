@@ -65,7 +65,7 @@ fn marks_say_what_the_evidence_is() {
         cut.behaviours, boots.behaviours,
         "what did not fit into the history is evidence all the same"
     );
-    assert!(cut.lines.len() <= 1);
+    assert_eq!(cut.lines, lines_of(&short, &[1, 2]), "and only lines that are there are cited");
     let parent = [("household".to_owned(), "with partner and an infant".to_owned())];
     let screen = Screen::new(&words, &parent, &history, &events);
     assert_eq!(screen.marks(&screen.evidence(&lines_of(&history, &[6]))), [Mark::SingleAction]);
