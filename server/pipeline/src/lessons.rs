@@ -3,7 +3,7 @@
 
 use crate::PipelineError;
 use crate::prompt::{self, Prompt, PromptFile};
-use crate::tags::{self, Tag};
+use crate::tags::{self, Interest, Tag};
 use concord_domain::History;
 use serde::Deserialize;
 use serde_json::json;
@@ -130,6 +130,7 @@ pub fn row(
         answers.push(Tag { interest: number, tag: tag_of(&thing.title), why: said.why.trim().to_owned() });
     }
     let count = u32::try_from(things.len()).unwrap_or(u32::MAX);
+    let interests: Vec<Interest> = interests.iter().map(|it| Interest::named(it)).collect();
     let prompt = tags::prompt(profile, before, &interests, &[], lang, count)?;
     Ok((prompt, tags::answer(&answers)))
 }

@@ -6,6 +6,7 @@
 mod explanations;
 mod interests;
 mod options;
+mod shown;
 mod tags;
 
 pub(crate) use explanations::Ask;
@@ -186,16 +187,16 @@ impl Generator {
     }
 
     async fn write(&self, subject: &Subject, prompt: &Prompt, salt: u64) -> Result<Generated, JobError> {
-        self.ask(prompt, seed(subject, salt)).await
+        self.ask(prompt, seed(subject, salt), TEMPERATURE).await
     }
 
-    async fn ask(&self, prompt: &Prompt, seed: u64) -> Result<Generated, JobError> {
+    async fn ask(&self, prompt: &Prompt, seed: u64, temperature: f64) -> Result<Generated, JobError> {
         let request = GenerateRequest {
             system: prompt.system.clone(),
             user: prompt.user.clone(),
             schema: Some(prompt.schema.clone()),
             max_tokens: prompt.max_tokens,
-            temperature: TEMPERATURE,
+            temperature,
             seed,
             priority: Priority::Batch,
         };

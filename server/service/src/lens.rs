@@ -150,8 +150,12 @@ pub async fn train(pool: &PgPool, embedder: &dyn Embedder, seed: u64) -> Result<
     let texts: Vec<String> = titles.iter().map(|(_, title, _)| title.clone()).collect();
     // A title alone: the category must not be read off the text.
     let vectors = embedder.embed(EmbedKind::Query, texts).await?;
+    let names: BTreeMap<String, String> =
+        titles.iter().filter_map(|(.., path)| Some((path.join(" > "), path.last()?.clone()))).collect();
     let paths: Vec<String> = titles.into_iter().map(|(.., path)| path.join(" > ")).collect();
-    let learn = move || learn(&vectors, &paths, seed);
+    let (named, names): (Vec<String>, Vec<String>) = names.into_iter().unzip();
+    let names = named.into_iter().zip(embedder.embed(EmbedKind::Query, names).await?).collect();
+    let learn = move || learn(&vectors, &paths, &names, seed);
     let learnt = tokio::task::spawn_blocking(learn).await;
     let mut model = learnt.map_err(|error| JobError::again(5, format!("training φ failed: {error}")))?;
     model.report.embedder = embedder_name;
@@ -161,8 +165,9 @@ pub async fn train(pool: &PgPool, embedder: &dyn Embedder, seed: u64) -> Result<
     Ok(model)
 }
 
-/// φ and the cosine of the same thing, from vectors and the category path of each, empty where there is none.
-fn learn(vectors: &[Vec<f32>], paths: &[String], seed: u64) -> StoredPhi {
+/// φ and the cosine of the same thing, from vectors and the category path of each, empty where there is none. The innermost
+/// name of a category is a row as well: a tag may be of things that no title is about yet.
+fn learn(vectors: &[Vec<f32>], paths: &[String], names: &BTreeMap<String, Vec<f32>>, seed: u64) -> StoredPhi {
     let (mut train, mut test): (Vec<usize>, Vec<usize>) = (Vec::new(), Vec::new());
     for (n, place) in (0..paths.len()).filter(|place| !paths[*place].is_empty()).enumerate() {
         if n % 5 == 4 { test.push(place) } else { train.push(place) }
@@ -175,8 +180,10 @@ fn learn(vectors: &[Vec<f32>], paths: &[String], seed: u64) -> StoredPhi {
         by_size.into_iter().take(CATEGORIES).map(|(path, _)| path.to_owned()).collect();
     categories.sort_unstable();
     let place_of = |path: &str| categories.binary_search_by(|it| it.as_str().cmp(path)).ok();
-    let rows: Vec<(&[f32], usize)> =
+    let mut rows: Vec<(&[f32], usize)> =
         train.iter().filter_map(|it| Some((vectors[*it].as_slice(), place_of(&paths[*it])?))).collect();
+    let titles = rows.len();
+    rows.extend(names.iter().filter_map(|(path, vector)| Some((vector.as_slice(), place_of(path)?))));
     let phi = Phi::train(&rows, categories.clone(), &PhiTraining { seed, ..PhiTraining::default() });
     let (mut correct, mut in_five) = (0, 0);
     for place in test.iter().filter(|_| phi.is_some()) {
@@ -192,7 +199,7 @@ fn learn(vectors: &[Vec<f32>], paths: &[String], seed: u64) -> StoredPhi {
             embedder: String::new(),
             categories: if phi.is_some() { count(categories.len()) } else { 0 },
             items: 0,
-            trained_on: if phi.is_some() { count(rows.len()) } else { 0 },
+            trained_on: if phi.is_some() { count(titles) } else { 0 },
             held_out: if phi.is_some() { count(test.len()) } else { 0 },
             correct,
             correct_in_five: in_five,
@@ -251,11 +258,19 @@ mod tests {
                 .to_owned()
             })
             .collect();
-        let model = learn(&vectors, &paths, 1);
+        let model = learn(&vectors, &paths, &BTreeMap::new(), 1);
         assert_eq!(model.categories, ["A > B", "C"]);
         assert_eq!((model.report.trained_on, model.report.held_out), (80, 19));
         assert!(model.report.correct >= 18, "{}", model.report.correct);
-        let none = learn(&vectors, &vec![String::new(); 100], 1);
+        let named = BTreeMap::from([
+            ("C".to_owned(), unit(-1.0, 0.1)),
+            ("no title is here".to_owned(), unit(1.0, 0.0)),
+        ]);
+        let model = learn(&vectors, &paths, &named, 1);
+        assert_eq!((model.categories.len(), model.report.trained_on), (2, 80), "a name is no title");
+        let phi = Phi::restore(model.dim, model.categories, model.weights).expect("fits");
+        assert_eq!(phi.best(&unit(-1.0, 0.0)), Some(1), "learnt from its name: no title is near");
+        let none = learn(&vectors, &vec![String::new(); 100], &BTreeMap::new(), 1);
         assert_eq!((none.report.categories, none.weights.len(), none.report.held_out), (0, 0, 0));
         assert!((0.5..=0.999).contains(&none.near));
     }

@@ -72,16 +72,18 @@ async fn an_interest_that_cites_nothing_is_marked_and_gets_no_tags(pool: PgPool)
 async fn things_that_others_use_together_are_named_as_threads_and_a_stranger_is_read_whole(pool: PgPool) {
     let bench = Bench::new(&pool, Author::default()).await;
     let lead = bench.world.account("lead", Role::Lead).await;
-    // One person's two pursuits of three things each, either shared by two others; and a person whose things nobody else has.
+    // One person's two pursuits of three things each, either shared by two others, who have a fourth; and a person whose things
+    // nobody else has.
     sqlx::raw_sql(
         "insert into users (key, half) select k, concord_half(k) from unnest(array['p1', 'p2', 'p3', 'p4', 'p5', 'alone']) k;
-         insert into items (key, title, category) select p || n, (array['blue line', 'spare frame', 'large bag'])[n], array['Outdoor', p]
-            from unnest(array['kites', 'bees', 'lonely']) p, generate_series(1, 3) n;
+         insert into items (key, title, category) select p || n, (array['blue line', 'spare frame', 'large bag', 'folding stand'])[n] || case n when 4 then ' of ' || p else '' end,
+                array['Outdoor', p]
+            from unnest(array['kites', 'bees', 'lonely']) p, generate_series(1, 4) n;
          insert into behaviours (user_id, kind, item_id, at, reliable)
          select u.id, 'cart', i.id, '2026-01-01'::timestamptz + right(i.key, 1)::int * interval '40 days', true
          from users u, items i
-         where u.key in ('p1', 'p2', 'p3') and i.key like 'kites_' or u.key in ('p1', 'p4', 'p5') and i.key like 'bees_'
-            or u.key = 'alone' and i.key like 'lonely_'",
+         where (u.key in ('p1', 'p2', 'p3') and i.key like 'kites_' or u.key in ('p1', 'p4', 'p5') and i.key like 'bees_'
+            or u.key = 'alone' and i.key like 'lonely_') and not (u.key = 'p1' and i.key like '%4')",
     )
     .execute(&pool)
     .await
@@ -132,6 +134,15 @@ async fn things_that_others_use_together_are_named_as_threads_and_a_stranger_is_
     .unwrap();
     let both = |prompt: &String| prompt.contains("\n1. ") && prompt.contains("\n2. ");
     assert!(!tag_prompts.is_empty() && !tag_prompts.iter().any(both), "one interest a call of tags");
+    for prompt in &tag_prompts {
+        let with = |text: &str| prompt.contains(text);
+        assert!(with("(has: ") && with("blue line") && with("spare frame") && with("large bag"), "{prompt}");
+        let (kites, bees) = (with("stand of kites"), with("stand of bees"));
+        assert!(
+            with("others also use: folding stand") && kites != bees,
+            "what goes with this pursuit: {prompt}"
+        );
+    }
 }
 
 #[sqlx::test(migrations = "../../migrations")]

@@ -294,6 +294,32 @@ pub async fn people_of(
     Ok(rows.into_iter().collect())
 }
 
+/// Titled items, none of `but`, that at least two of these people used: of the newest 1,000 behaviours of each, at most `most`
+/// items, those that most of them used first.
+///
+/// # Errors
+/// The database's.
+pub async fn used_by(conn: &mut PgConnection, people: &[i64], but: &[i64], most: i64) -> Result<Vec<i64>> {
+    let items = sqlx::query_scalar(
+        "select b.item_id
+         from unnest($1::bigint[]) p (id)
+         cross join lateral (select distinct n.item_id
+                             from (select item_id from behaviours
+                                   where user_id = p.id and reliable and item_id is not null
+                                   order by at desc, position desc limit 1000) n) b
+         join items i on i.id = b.item_id and i.title is not null
+         where not b.item_id = any($2)
+         group by b.item_id having count(*) >= 2
+         order by count(*) desc, b.item_id limit $3",
+    )
+    .bind(people)
+    .bind(but)
+    .bind(most)
+    .fetch_all(conn)
+    .await?;
+    Ok(items)
+}
+
 /// How many behaviours a user has.
 ///
 /// # Errors

@@ -25,6 +25,10 @@ const COMMON: usize = 2;
 const SHRINK: f32 = 1.0;
 /// Things of a thread that are shown to the model.
 const SHOWN: usize = 8;
+/// From this mean likeness on, a thing of others goes with a thread, looser than [`LINK`]: it is a hint, not evidence.
+const BESIDE: f32 = 0.05;
+/// People whose things are looked at, those who use the most of a thread's.
+const COMPANY: usize = 100;
 
 /// Prompt version.
 ///
@@ -48,8 +52,11 @@ pub fn items<'a>(behaviours: impl IntoIterator<Item = &'a Behaviour>) -> Vec<&'a
 pub fn threads(items: &[i64], people: &HashMap<i64, Vec<i64>>) -> Vec<Vec<i64>> {
     let none = Vec::new();
     let of = |place: usize| people.get(&items[place]).unwrap_or(&none).as_slice();
-    let alike: Vec<Vec<f32>> =
-        (0..items.len()).map(|a| (0..items.len()).map(|b| likeness(of(a), of(b))).collect()).collect();
+    let mut alike = vec![vec![0.0; items.len()]; items.len()];
+    for (a, b) in (1..items.len()).flat_map(|a| (0..a).map(move |b| (a, b))) {
+        let likeness = likeness(of(a), of(b));
+        (alike[a][b], alike[b][a]) = (likeness, likeness);
+    }
     let within = |thread: &[usize], place: usize| -> f32 {
         thread.iter().filter(|other| **other != place).map(|other| alike[place][*other]).sum()
     };
@@ -64,6 +71,48 @@ pub fn threads(items: &[i64], people: &HashMap<i64, Vec<i64>>) -> Vec<Vec<i64>> 
         .collect();
     found.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
     found.into_iter().map(|(_, thread)| thread.into_iter().map(|place| items[place]).collect()).collect()
+}
+
+/// Those who use the most of these things: at most 100.
+#[must_use]
+pub fn company(things: &[i64], people: &HashMap<i64, Vec<i64>>) -> Vec<i64> {
+    let mut used: BTreeMap<i64, usize> = BTreeMap::new();
+    things.iter().filter_map(|it| people.get(it)).flatten().for_each(|it| *used.entry(*it).or_default() += 1);
+    let mut company: Vec<(i64, usize)> = used.into_iter().collect();
+    company.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
+    company.into_iter().take(COMPANY).map(|(person, _)| person).collect()
+}
+
+/// Of `others` those that go with these things, the likest first.
+#[must_use]
+pub fn beside(things: &[i64], others: &[i64], people: &HashMap<i64, Vec<i64>>) -> Vec<i64> {
+    let mut alike = by_likeness(others, things, people);
+    alike.retain(|(likeness, _)| *likeness >= BESIDE);
+    alike.into_iter().map(|(_, it)| it).collect()
+}
+
+/// These things, those most like the rest first.
+#[must_use]
+pub fn foremost(things: &[i64], people: &HashMap<i64, Vec<i64>>) -> Vec<i64> {
+    by_likeness(things, things, people).into_iter().map(|(_, it)| it).collect()
+}
+
+/// Each of `of` with its mean likeness to the other `things`, the highest first.
+fn by_likeness(of: &[i64], things: &[i64], people: &HashMap<i64, Vec<i64>>) -> Vec<(f32, i64)> {
+    let people = |it: i64| people.get(&it).map_or(&[][..], Vec::as_slice);
+    let mean = |it: i64| {
+        let likeness: f32 = things
+            .iter()
+            .filter(|other| **other != it)
+            .map(|other| likeness(people(it), people(*other)))
+            .sum();
+        #[expect(clippy::cast_precision_loss, reason = "200 things at most")]
+        let n = things.len().max(1) as f32;
+        likeness / n
+    };
+    let mut alike: Vec<(f32, i64)> = of.iter().map(|it| (mean(*it), *it)).collect();
+    alike.sort_by(|a, b| b.0.total_cmp(&a.0));
+    alike
 }
 
 /// Cosine of two things over people, shrunk. Where the people of one were cut off, only ids up to the cut are counted.
@@ -130,19 +179,30 @@ pub fn prompt(thread: &[&ItemEssentials], lang: &str) -> Result<Prompt, Pipeline
 
 /// Each kind of thing once: its title without the brand, and its innermost category.
 fn shown(thread: &[&ItemEssentials]) -> Vec<String> {
-    let mut kinds: Vec<HashSet<String>> = Vec::new();
-    let mut texts = Vec::new();
-    for item in thread {
+    let mut kinds = Kinds::default();
+    let titles = thread.iter().filter_map(|item| Some((item, kinds.title_of_new(item)?)));
+    let texts = titles.map(|(item, title)| {
+        let shelf = item.category.last().map(|it| format!(" [{}]", prompt::one_line(it, 48)));
+        title + &shelf.unwrap_or_default()
+    });
+    texts.take(SHOWN).collect()
+}
+
+/// Kinds of things that were shown: a colour or size more is no other kind.
+#[derive(Debug, Default)]
+pub struct Kinds(Vec<HashSet<String>>);
+
+impl Kinds {
+    /// The title without the brand, unless something of the kind was shown: more than half of all words in common.
+    pub fn title_of_new(&mut self, item: &ItemEssentials) -> Option<String> {
         let title = unbranded(item);
         let own = pieces(&title);
-        let twice = kinds.iter().any(|other| own.intersection(other).count() * 2 > own.union(other).count());
-        if !twice && texts.len() < SHOWN {
-            let shelf = item.category.last().map(|it| format!(" [{}]", prompt::one_line(it, 48)));
-            texts.push(title + &shelf.unwrap_or_default());
-            kinds.push(own);
-        }
+        let known = self.0.iter().any(|other| own.intersection(other).count() * 2 > own.union(other).count());
+        (!known).then(|| {
+            self.0.push(own);
+            title
+        })
     }
-    texts
 }
 
 fn unbranded(item: &ItemEssentials) -> String {

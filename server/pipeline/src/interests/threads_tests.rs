@@ -34,6 +34,27 @@ fn things_of_the_same_people_are_a_thread_and_the_closest_comes_first() {
 }
 
 #[test]
+fn what_goes_with_a_thread_is_what_its_people_use_together() {
+    let used = people(&[
+        (1, &[1, 2, 3, 4]),
+        (2, &[1, 2, 3]),
+        (3, &[3, 4, 9]),
+        (5, &[1, 2, 3, 5]),
+        (6, &[2, 3, 8, 9, 10, 11]),
+        (7, &[4, 20]),
+        (8, &[1, 4, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50]),
+    ]);
+    assert_eq!(company(&[1, 2, 3], &used), [3, 1, 2, 4, 9], "who uses the most of it first");
+    assert_eq!(foremost(&[3, 2, 1], &used), [1, 2, 3]);
+    assert_eq!(
+        beside(&[1, 2], &[7, 6, 5, 8, 99], &used),
+        [5, 6],
+        "neither one person's, nor what everybody uses, nor what nobody does"
+    );
+    assert!(beside(&[], &[5], &used).is_empty());
+}
+
+#[test]
 fn where_people_are_cut_off_the_same_people_are_looked_at() {
     let most: Vec<i64> = (0..PEOPLE as i64).collect();
     let few: Vec<i64> = vec![10, 20, 30, 40, 100_000, 100_001, 100_002, 100_003];
@@ -69,7 +90,11 @@ fn no_example_of_the_prompt_is_true_of_anybody_in_the_demo_world() {
     let lines = world.lines().filter_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'));
     let names: Vec<Vec<&str>> = lines.map(|line| line.split('|').collect()).collect();
     assert!(names.len() >= 40);
-    for prompts in [TEXT, include_str!("../../../../models/prompts/interests.toml")] {
+    let others = ["interests", "tags"].map(|name| {
+        let path = format!("{}/../../models/prompts/{name}.toml", env!("CARGO_MANIFEST_DIR"));
+        std::fs::read_to_string(path).expect("reads")
+    });
+    for prompts in others.iter().map(String::as_str).chain([TEXT]) {
         for name in &names {
             assert!(!rule.matches(name, prompts), "{name:?} stands in a prompt");
         }

@@ -93,10 +93,10 @@ pub struct Rules<'a> {
     /// Brands of the catalogue, as [`brand_key`] writes them.
     pub brands: &'a HashSet<String>,
     /// The past month.
-    pub recent: Vec<Recent>,
+    pub recent: &'a [Recent],
     /// Month of the day the tags are for; `None` where the log has no times.
     pub month: Option<i8>,
-    /// Cosine from which two texts are one thing in other words.
+    /// Cosine that different things of the catalogue hardly reach.
     pub near: f32,
     /// Tags that a category may have.
     pub per_category: usize,
@@ -154,10 +154,13 @@ impl Rules<'_> {
             .or_else(|| self.repeated(candidate).map(Broken::Recent))
     }
 
+    /// Tags of one interest share its word and lie nearer than other things do: twins are halfway from `near` to the same.
+    /// (Of 34 pairs of such tags, by hand: from .92 on 13 of 17 others were called twins, from .96 on none, and 10 of 17 twins.)
     fn beside(&self, candidate: &Candidate, kept: &[Candidate]) -> Option<Broken> {
+        let twins = f32::midpoint(self.near, 1.0);
         let own: BTreeSet<String> = stems(&candidate.text).into_iter().collect();
         let twin = kept.iter().find(|other| {
-            alike(&candidate.vector, &other.vector) >= self.near
+            alike(&candidate.vector, &other.vector) >= twins
                 || stems(&other.text).into_iter().collect::<BTreeSet<_>>() == own
         });
         twin.map(|other| Broken::Duplicate(other.text.clone()))

@@ -1,7 +1,7 @@
 //! The last stage: an item for a tag, and the line under it.
 
 use super::options::Style;
-use super::{Generator, HISTORY_LIMIT, Place, Subject, advance, seed, store_call, store_sample};
+use super::{Generator, HISTORY_LIMIT, Place, Subject, TEMPERATURE, advance, seed, store_call, store_sample};
 use crate::jobs::{JobError, Progress};
 use concord_domain::ports::{EmbedKind, Generated};
 use concord_domain::{ChainLink, SampleId};
@@ -113,7 +113,7 @@ impl Generator {
         let mut lines = Lines { tries: Vec::new(), shown: None };
         for turn in 0..TRIES {
             let salt = salt(turn);
-            let output = self.ask(&prompt, seed(salt)).await?;
+            let output = self.ask(&prompt, seed(salt), TEMPERATURE).await?;
             let line = explanations::parse(&output.text)?;
             let fault = rules.broken(line.line.trim(), ask.pair.item);
             let holds = fault.is_none();

@@ -7,7 +7,7 @@ use concord_domain::ports::{Generated, Priority, ScoreRequest};
 use concord_domain::{ChainLink, Rubric, Sample, SampleId, SampleUser};
 use concord_pipeline::personas::{self, About};
 use concord_pipeline::select::{self, Measured, Thresholds};
-use concord_pipeline::tags::Broken;
+use concord_pipeline::tags::{Broken, Interest};
 use concord_pipeline::{Prompt, explanations, judge};
 use concord_store::{rubrics, samples};
 use std::collections::HashSet;
@@ -36,13 +36,14 @@ impl Generator {
     pub(super) async fn by_personas(
         &self,
         subject: &Subject,
-        names: &[String],
+        interests: &[Interest],
         desk: &mut Desk,
         progress: &Progress,
     ) -> Result<(), JobError> {
+        let names = names(interests);
         let about = About {
             profile: &subject.user.profile,
-            interests: names,
+            interests: &names,
             as_of: subject.history.as_of,
             lang: subject.lang,
         };
@@ -60,7 +61,7 @@ impl Generator {
         let count = (wanted * 3).div_ceil(2 * n.max(1));
         for (salt, persona) in (EXPERT..).zip(&plan) {
             let plan = Plan { salt, persona: Some(persona), count };
-            self.round(subject, names, &plan, desk, progress).await?;
+            self.round(subject, interests, &plan, desk, progress).await?;
         }
         if desk.kept.len() <= wanted as usize {
             return Ok(());
@@ -84,26 +85,26 @@ impl Generator {
     pub(super) async fn by_selection(
         &self,
         subject: &Subject,
-        names: &[String],
+        interests: &[Interest],
         desk: &mut Desk,
         progress: &Progress,
     ) -> Result<(), JobError> {
-        let interests = self.lens.vectors(&*self.models.embedder, names).await?;
+        let names = names(interests);
+        let vectors = self.lens.vectors(&*self.models.embedder, &names).await?;
         let mut measured = Vec::new();
         let mut outputs: Vec<Desk> = Vec::new();
         for n in 0..u64::from(subject.request.candidates) {
             let mut own = Desk::default();
             let plan = Plan { salt: CANDIDATE + n, persona: None, count: subject.request.tags };
-            self.round(subject, names, &plan, &mut own, progress).await?;
-            let of =
-                |tag: u32| interests.get((tag as usize).saturating_sub(1)).map_or(&[][..], Vec::as_slice);
+            self.round(subject, interests, &plan, &mut own, progress).await?;
+            let of = |tag: u32| vectors.get((tag as usize).saturating_sub(1)).map_or(&[][..], Vec::as_slice);
             let pairs: Vec<(&[f32], &[f32])> = own
                 .kept
                 .iter()
                 .map(|kept| (kept.candidate.vector.as_slice(), of(kept.tag.interest)))
                 .collect();
             let (alignment, diversity) = select::measure(&pairs);
-            let accuracy = self.accuracy(subject, names, &own).await?;
+            let accuracy = self.accuracy(subject, &names, &own).await?;
             measured.push(Measured { accuracy, alignment, diversity, length: own.kept.len() });
             outputs.push(own);
         }
@@ -172,6 +173,10 @@ impl Generator {
         let output = self.write(subject, &prompt, STYLE).await?;
         Ok(Style { text: explanations::parse_style(&output.text)?, prompt, output, salt: STYLE })
     }
+}
+
+fn names(interests: &[Interest]) -> Vec<String> {
+    interests.iter().map(|it| it.name.clone()).collect()
 }
 
 /// Takes what is not wanted, by place and round, off the kept tags; it stands with its call as not chosen.
