@@ -48,8 +48,8 @@ fn what_goes_with_a_thread_is_what_its_people_use_together() {
     assert_eq!(foremost(&[3, 2, 1], &used), [1, 2, 3]);
     assert_eq!(
         beside(&[1, 2], &[7, 6, 5, 8, 99], &used),
-        [5, 6],
-        "neither one person's, nor what everybody uses, nor what nobody does"
+        [5, 6, 8],
+        "the likest first; neither what one person of them uses, nor what nobody does"
     );
     assert!(beside(&[], &[5], &used).is_empty());
 }
