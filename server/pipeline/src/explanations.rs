@@ -10,6 +10,8 @@ use crate::prompt::{self, Prompt, PromptFile};
 use concord_domain::ItemEssentials;
 use serde::Deserialize;
 use serde_json::json;
+use std::collections::HashSet;
+use std::iter;
 
 const FILE: &str = "prompts/explanations.toml";
 const TEXT: &str = include_str!("../../../models/prompts/explanations.toml");
@@ -43,7 +45,8 @@ pub struct Pair<'a> {
     pub item: &'a ItemEssentials,
 }
 
-/// The prompt for one explanation, with a style guideline if there is one.
+/// The prompt for one explanation, with a style guideline if there is one. The item is shown without its brand, and the
+/// document's detail can only be one of [`details`].
 ///
 /// # Errors
 /// [`PipelineError::BadFile`].
@@ -60,11 +63,11 @@ pub fn prompt(
         ("date", prompt::date_line(as_of, lang)),
         ("interest", prompt::one_line(pair.interest, 80)),
         ("tag", prompt::one_line(pair.tag, 80)),
-        ("item", item_line(pair.item)),
+        ("item", shown(pair.item)),
         ("style", style.unwrap_or_default()),
     ];
     let values: Vec<(&str, &str)> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let (detail, line) = if lang == "zh" { (30, 24) } else { (80, 80) };
+    let longest = if lang == "zh" { 24 } else { 80 };
     Ok(Prompt {
         system: template.system.trim().to_owned(),
         user: prompt::fill(&template.user, &values),
@@ -72,14 +75,39 @@ pub fn prompt(
             "type": "object",
             "properties": {
                 "related": {"type": "boolean"},
-                "detail": {"type": "string", "minLength": 1, "maxLength": detail},
-                "line": {"type": "string", "minLength": 4, "maxLength": line},
+                "detail": {"type": "string", "enum": details(pair.item)},
+                "line": {"type": "string", "minLength": 4, "maxLength": longest},
             },
             "required": ["related", "detail", "line"],
             "additionalProperties": false,
         }),
-        max_tokens: 96,
+        max_tokens: 160,
     })
+}
+
+/// What a line may rest on: the title without the brand, each attribute, the innermost category.
+fn details(item: &ItemEssentials) -> Vec<String> {
+    let shelf = item.category.last().map(|leaf| prompt::one_line(leaf, 80));
+    let mut all: Vec<String> = iter::once(name(item)).chain(attributes(item)).chain(shelf).collect();
+    let mut met = HashSet::new();
+    all.retain(|detail| !detail.is_empty() && met.insert(detail.clone()));
+    all
+}
+
+/// The item's data as the prompt shows them.
+fn shown(item: &ItemEssentials) -> String {
+    let path = (!item.category.is_empty()).then(|| item.category.join(" > "));
+    let parts: Vec<String> = iter::once(name(item)).chain(path).chain(attributes(item)).collect();
+    prompt::one_line(&parts.join(" | "), 400)
+}
+
+fn name(item: &ItemEssentials) -> String {
+    let title = prompt::one_line(&prompt::unbranded(item), 80);
+    if title.is_empty() { prompt::one_line(&item.key, 80) } else { title }
+}
+
+fn attributes(item: &ItemEssentials) -> impl Iterator<Item = String> + '_ {
+    item.attributes.iter().take(8).map(|(name, value)| prompt::one_line(&format!("{name}: {value}"), 80))
 }
 
 /// The prompt for the style guideline of a user's lines.
@@ -115,7 +143,7 @@ pub fn style_prompt(
     })
 }
 
-/// An item with all that is known of it, in one line: what the explanation may rest on.
+/// An item with all that is known of it, its brand too, in one line: what a judge and a reviewer read.
 #[must_use]
 pub fn item_line(item: &ItemEssentials) -> String {
     let mut parts = vec![item.title.clone().unwrap_or_else(|| item.key.clone())];
@@ -160,4 +188,49 @@ pub fn parse_style(output: &str) -> Result<String, PipelineError> {
 #[must_use]
 pub fn interest_key(interest: &str) -> String {
     crate::words::stems(interest).join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(title: Option<&str>, attributes: &[(&str, &str)]) -> ItemEssentials {
+        ItemEssentials {
+            id: 1,
+            key: "i-1".into(),
+            title: title.map(Into::into),
+            category: vec!["Outdoor".into(), "Angling".into()],
+            brand: Some("Rillbrook".into()),
+            attributes: attributes.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
+            price: None,
+        }
+    }
+
+    fn asked(item: &ItemEssentials) -> Prompt {
+        let pair = Pair { interest: "fly fishing", tag: "wading boots", item };
+        prompt(pair, None, None, "en").expect("reads")
+    }
+
+    #[test]
+    fn a_line_can_only_rest_on_what_the_item_has_and_the_brand_is_not_shown() {
+        let boots =
+            item(Some("Felt-soled wading boots, 43 — Rillbrook"), &[("Colour", "olive"), ("Size", "43")]);
+        let prompt = asked(&boots);
+        let details = &prompt.schema["properties"]["detail"]["enum"];
+        assert_eq!(details, &json!(["Felt-soled wading boots, 43", "Colour: olive", "Size: 43", "Angling"]));
+        let line = "Item: Felt-soled wading boots, 43 | Outdoor > Angling | Colour: olive | Size: 43";
+        assert!(prompt.user.lines().any(|it| it == line), "{}", prompt.user);
+        assert!(!prompt.user.contains("Rillbrook") && item_line(&boots).contains("Rillbrook"));
+    }
+
+    #[test]
+    fn each_detail_stands_once_on_one_short_line_and_an_item_without_a_title_has_its_key() {
+        let long = "x".repeat(500);
+        let odd = item(None, &[("Note", "a\nb"), ("Note", "a b"), ("Long", &long)]);
+        let prompt = asked(&odd);
+        let details = prompt.schema["properties"]["detail"]["enum"].as_array().expect("a list").clone();
+        let texts: Vec<&str> = details.iter().filter_map(serde_json::Value::as_str).collect();
+        assert_eq!((texts[0], texts[1], texts.len()), ("i-1", "Note: a b", 4));
+        assert!(texts.iter().all(|it| !it.contains('\n') && it.chars().count() <= 80));
+    }
 }

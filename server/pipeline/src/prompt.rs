@@ -2,6 +2,7 @@
 //! version can never differ from what ran.
 
 use crate::PipelineError;
+use concord_domain::ItemEssentials;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -93,6 +94,18 @@ pub fn one_line(text: &str, max: usize) -> String {
     } else {
         trimmed.chars().take(max - 1).chain(['…']).collect()
     }
+}
+
+/// An item's title without its brand: a model copies a brand that it reads. All of it where nothing else stands there.
+#[must_use]
+pub fn unbranded(item: &ItemEssentials) -> String {
+    let title = one_line(item.title.as_deref().unwrap_or_default(), 100);
+    let brand = item.brand.as_deref().filter(|brand| !brand.trim().is_empty());
+    let Some(rest) = brand.and_then(|brand| title.split_once(brand)) else { return title };
+    let words = [rest.0, rest.1].join(" ");
+    let words: Vec<&str> =
+        words.split_whitespace().filter(|it| it.chars().any(char::is_alphanumeric)).collect();
+    if words.is_empty() { title } else { words.join(" ") }
 }
 
 /// A profile in one line: `age: 25–34; city: Hangzhou`.

@@ -195,7 +195,7 @@ pub struct Kinds(Vec<HashSet<String>>);
 impl Kinds {
     /// The title without the brand, unless something of the kind was shown: more than half of all words in common.
     pub fn title_of_new(&mut self, item: &ItemEssentials) -> Option<String> {
-        let title = unbranded(item);
+        let title = prompt::unbranded(item);
         let own = pieces(&title);
         let known = self.0.iter().any(|other| own.intersection(other).count() * 2 > own.union(other).count());
         (!known).then(|| {
@@ -203,16 +203,6 @@ impl Kinds {
             title
         })
     }
-}
-
-fn unbranded(item: &ItemEssentials) -> String {
-    let title = prompt::one_line(item.title.as_deref().unwrap_or_default(), 100);
-    let brand = item.brand.as_deref().filter(|brand| !brand.trim().is_empty());
-    let Some(rest) = brand.and_then(|brand| title.split_once(brand)) else { return title };
-    let words = [rest.0, rest.1].join(" ");
-    let words: Vec<&str> =
-        words.split_whitespace().filter(|it| it.chars().any(char::is_alphanumeric)).collect();
-    if words.is_empty() { title } else { words.join(" ") }
 }
 
 /// What the model says a thread is about.

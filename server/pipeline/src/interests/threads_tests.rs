@@ -93,6 +93,7 @@ fn no_example_of_the_prompt_is_true_of_anybody_in_the_demo_world() {
     let others = [
         include_str!("../../../../models/prompts/interests.toml"),
         include_str!("../../../../models/prompts/tags.toml"),
+        include_str!("../../../../models/prompts/explanations.toml"),
     ];
     for prompts in others.into_iter().chain([TEXT]) {
         for name in &names {

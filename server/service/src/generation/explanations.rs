@@ -1,7 +1,7 @@
 //! The last stage: an item for a tag, and the line under it.
 
 use super::options::Style;
-use super::{Generator, HISTORY_LIMIT, Place, Subject, TEMPERATURE, advance, seed, store_call, store_sample};
+use super::{Generator, HISTORY_LIMIT, Place, Subject, advance, seed, store_call, store_sample};
 use crate::jobs::{JobError, Progress};
 use concord_domain::ports::{EmbedKind, Generated};
 use concord_domain::{ChainLink, SampleId};
@@ -16,8 +16,8 @@ use sqlx::PgConnection;
 use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
-/// Times that a line is asked for.
-const TRIES: u64 = 2;
+/// How warm each try is: a second one as cool as the first often writes the same again.
+const TRIES: [f64; 2] = [super::TEMPERATURE, 0.7];
 
 impl Generator {
     pub(super) async fn explanations(&self, subject: &Subject, progress: &Progress) -> Result<(), JobError> {
@@ -34,8 +34,10 @@ impl Generator {
                 as_of: subject.history.as_of,
                 lang: subject.lang,
             };
-            written
-                .push(self.explain(&ask, |turn| (2 + n) * TRIES + turn, |salt| seed(subject, salt)).await?);
+            written.push(
+                self.explain(&ask, |turn| (2 + n) * TRIES.len() as u64 + turn, |salt| seed(subject, salt))
+                    .await?,
+            );
         }
         let mut tx = self.pool.begin().await?;
         if let Some(Style { prompt, output, salt, .. }) = &style {
@@ -111,9 +113,9 @@ impl Generator {
         let rules = ExplanationRules::shipped()?;
         let prompt = explanations::prompt(ask.pair, ask.style, ask.as_of, ask.lang)?;
         let mut lines = Lines { tries: Vec::new(), shown: None };
-        for turn in 0..TRIES {
+        for (turn, temperature) in (0..).zip(TRIES) {
             let salt = salt(turn);
-            let output = self.ask(&prompt, seed(salt), TEMPERATURE).await?;
+            let output = self.ask(&prompt, seed(salt), temperature).await?;
             let line = explanations::parse(&output.text)?;
             let fault = rules.broken(line.line.trim(), ask.pair.item);
             let holds = fault.is_none();
