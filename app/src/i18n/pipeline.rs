@@ -27,7 +27,7 @@ texts! {
     RESUME "Go on" "继续";
     CANCEL "Stop for good" "终止";
     PHI "Tag to category (φ)" "标签到类目（φ）";
-    PHI_HINT "Gives a tag its category: for the spread of tags, for pairing explanations with items, and for HR@30. Trained on the catalogue's titles; one title in five is held out." "为标签给出类目：用于标签的类目分布、推荐理由与商品的配对，以及 HR@30。以商品标题训练，五分之一的标题留作检验。";
+    PHI_HINT "Gives a tag its category: for the spread of tags, for pairing explanations with items, and for HR@30. Trained on the catalogue's titles and its categories' names; one title in five is held out." "为标签给出类目：用于标签的类目分布、推荐理由与商品的配对，以及 HR@30。以商品标题和类目名称训练，五分之一的标题留作检验。";
     PHI_NONE "Not trained yet: the first generation trains it, or concord phi train." "尚未训练：首次生成时自动训练，或使用 concord phi train。";
     PHI_NO_CATEGORIES "Not estimable: the catalogue has no two categories." "无法估计：商品目录中不足两个类目。";
     POOL_HINT "Mining offers those that a history may show, and files a written interest under the one it is; others extend the pool. One that is taken out stays out when the pool is built again." "挖掘兴趣时会提供与行为历史相符的预设兴趣，并将写出的兴趣归入对应的预设；其余视为扩展。移出的预设不会因重新生成而恢复。";

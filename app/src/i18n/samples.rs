@@ -34,6 +34,7 @@ texts! {
     UNCALIBRATED "not calibrated: the model's own figure" "未校准：模型自身的数值";
     GRADE "Senior reviewer" "高级评审";
     VERDICTS "Verdicts" "模型评审";
+    NO_VERDICT "No judge has answered yet." "尚无模型评审。";
     PROVENANCE "How it was made" "生成信息";
     CRITERION "Criterion" "标准";
     ANSWER "Answer" "回答";

@@ -100,6 +100,9 @@ fn Mine(mine: Vec<Answer>, rubric: Rubric) -> impl IntoView {
 #[component]
 fn Verdicts(verdicts: Vec<Verdict>, rubric: Rubric, grade: Option<Grade>) -> impl IntoView {
     let (t, lang) = (use_words(), use_lang().as_str());
+    if verdicts.is_empty() && grade.is_none() {
+        return empty("verdicts", t(w::VERDICTS), t(w::NO_VERDICT));
+    }
     let mut uncalibrated = false;
     let rows = verdicts.into_iter().map(|verdict| {
         let label = verdict.label.unwrap_or_else(|| t(w::UNPARSED).into());
@@ -141,17 +144,22 @@ fn Verdicts(verdicts: Vec<Verdict>, rubric: Rubric, grade: Option<Grade>) -> imp
     .into_any()
 }
 
+/// A section that has nothing to show says so, without the heads of a table.
+fn empty(id: &'static str, title: &'static str, says: &'static str) -> AnyView {
+    view! {
+        <section class="card" aria-labelledby=id>
+            <h2 id=id>{title}</h2>
+            <p class="quiet">{says}</p>
+        </section>
+    }
+    .into_any()
+}
+
 #[component]
 fn Labels(labels: Vec<PersonLabel>, rubric: Rubric) -> impl IntoView {
     let (t, lang) = (use_words(), use_lang());
     if labels.is_empty() {
-        return view! {
-            <section class="card" aria-labelledby="labels">
-                <h2 id="labels">{t(w::ALL_LABELS)}</h2>
-                <p class="quiet">{t(w::NONE_YET)}</p>
-            </section>
-        }
-        .into_any();
+        return empty("labels", t(w::ALL_LABELS), t(w::NONE_YET));
     }
     let rows = labels.into_iter().map(|label| {
         let (criterion, title, _) = words(&rubric, &label.criterion, &label.label, lang.as_str());
