@@ -41,6 +41,8 @@ pub struct Settings {
     pub rate: f64,
     /// Decoupled weight decay.
     pub decay: f64,
+    /// Share of examples whose user goes without their own embedding, which else learns by heart what they met.
+    pub anonymous: f64,
     /// Passes over the users.
     pub epochs: usize,
     /// Examples of a user in one pass, drawn anew each time.
@@ -64,6 +66,7 @@ impl Default for Settings {
             alpha: 0.5,
             rate: 0.003,
             decay: 0.0,
+            anonymous: 0.9,
             epochs: 10,
             per_user: 16,
             seed: 1,
@@ -97,6 +100,7 @@ impl Settings {
             ("alpha", self.alpha, 0.0, 1.0),
             ("rate", self.rate, 1e-7, 1.0),
             ("decay", self.decay, 0.0, 1.0),
+            ("anonymous", self.anonymous, 0.0, 1.0),
             ("popularity", self.popularity, 0.0, 1.0),
         ];
         for (name, value, low, high) in numbers {

@@ -221,8 +221,11 @@ impl<'l> Trainer<'l> {
             negative: negatives.iter().map(|item| self.drawn[*item as usize]).collect(),
         };
         let (hard, pool) = (rows(&negatives)?, rows(&targets)?);
-        let ids: Vec<Vec<u32>> =
-            batch.iter().map(|(user, _)| vec![u32::try_from(*user).unwrap_or(u32::MAX)]).collect();
+        let named = |user: usize, rng: &mut ChaCha8Rng| {
+            let anonymous = rng.random_bool(self.settings.anonymous);
+            u32::try_from(user).ok().filter(|_| !anonymous).into_iter().collect()
+        };
+        let ids: Vec<Vec<u32>> = batch.iter().map(|(user, _)| named(*user, rng)).collect();
         let kinds =
             by_kind(histories.iter().copied(), self.logs.kinds.len(), &|item| places.get(&item).copied());
         let users = user_tower(pass, &ids, &items, &kinds)?;

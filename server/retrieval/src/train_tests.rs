@@ -46,6 +46,7 @@ fn settings() -> Settings {
         epochs: 3,
         per_user: 4,
         decay: 0.01,
+        anonymous: 0.3,
         ..Settings::default()
     }
 }
@@ -137,6 +138,25 @@ fn training_moves_every_parameter_and_the_same_seed_gives_the_same_bits() {
     let once = run(1);
     assert!(once == run(1), "the same seed");
     assert!(once != run(2), "another seed");
+}
+
+#[test]
+fn a_user_who_always_goes_unnamed_has_no_embedding_of_their_own_to_learn() {
+    let logs = logs(40);
+    let split = logs.leave_last_out();
+    for (anonymous, learned) in [(1.0, false), (0.9, true), (0.0, true)] {
+        let settings = Settings { anonymous, decay: 0.0, ..settings() };
+        let (trainer, mut model) = Trainer::new(&logs, &split, settings).expect("a model");
+        let users = |model: &Model| {
+            let param = model.params.list.iter().find(|it| it.name == "user.id");
+            param.expect("a table of users").values.clone()
+        };
+        let before = users(&model);
+        trainer.run(&mut model, None, &mut |_, _| Ok(Flow::Go)).expect("it trains");
+        assert_eq!(users(&model) != before, learned, "{anonymous}");
+    }
+    let wrong = Settings { anonymous: 1.5, ..settings() };
+    assert!(Trainer::new(&logs, &split, wrong).is_err(), "a share is at most one");
 }
 
 #[test]

@@ -188,7 +188,9 @@ impl Bench<'_> {
             for rate in [0.001, 0.003] {
                 for popularity in [0.0, 0.5] {
                     for embed in [32, 64] {
-                        grid.push(Settings { temperature, rate, popularity, embed, ..base });
+                        for anonymous in [0.0, 0.9] {
+                            grid.push(Settings { temperature, rate, popularity, embed, anonymous, ..base });
+                        }
                     }
                 }
             }
