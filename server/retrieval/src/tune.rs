@@ -15,8 +15,8 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-/// Passes without a better validation after which a training ends.
-const PATIENCE: usize = 2;
+/// Passes without a better validation after which a training ends: among 2,000 users 14 more or fewer are chance.
+const PATIENCE: usize = 4;
 /// Neighbours kept of an item.
 const MOST_NEIGHBOURS: usize = 200;
 
