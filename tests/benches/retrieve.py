@@ -19,7 +19,7 @@ import time
 from support import CONCORD, ROOT, Postgres, Server, load, percentiles
 
 PARTS = os.environ.get("CONCORD_BENCH_PARTS", "demo logs search pgvector recommend").split()
-BUDGET = os.environ.get("CONCORD_BENCH_BUDGET", "--trainings 4 --asks 12 --epochs 15").split()
+BUDGET = os.environ.get("CONCORD_BENCH_BUDGET", "--trainings 8 --asks 12 --epochs 15").split()
 
 
 def main() -> int:
